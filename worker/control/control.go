@@ -1,8 +1,7 @@
-// Package control runs control tasks: verifications, refreshes of job lists and read-backs.
-// They are asynq tasks of a queue that every worker process serves outside the lanes, so
-// that a customer whose lane is closed gets them too. asynq gives each task to one process,
-// renews its lease, and gives it to another one if the process dies. The ledger keeps
-// arguments, progress and result.
+// Package control runs control tasks: verifications, job list refreshes and read-backs. They are
+// asynq tasks of a queue that every worker serves outside the lanes, so they run even if the
+// customer's lane is closed. asynq gives each task to one process, renews its lease, and gives it
+// to another process if that one dies. The ledger keeps arguments, progress and result.
 package control
 
 import (
@@ -25,52 +24,51 @@ import (
 	"github.com/seekout/icims-export/worker/redeliver"
 )
 
-// Work is how control tasks of a kind run.
+// Work defines how control tasks of a kind run.
 type Work struct {
-	// Do runs one. Its result is recorded as JSON, also beside an error. It must bear to
-	// run again after it broke off, and while an earlier run still goes on.
+	// Do runs a task. Its result is recorded as JSON, also after an error. It must tolerate being
+	// repeated after an interruption, and while an earlier run is still in progress.
 	Do func(ctx context.Context, r *Run) (result any, err error)
-	// Abandon, if set, is called when a task has failed: r.Failure says why, r.Result is
-	// what was reported last.
+	// Abandon, if set, is called when a task has failed. r.Failure is the cause, r.Result the
+	// last report.
 	Abandon func(ctx context.Context, r *Run)
-	// AtOnce is how many of the kind a process runs at the same time; 0 means 4.
+	// AtOnce is the maximum number of concurrent tasks of the kind per process; 0 means 4.
 	AtOnce int
 }
 
 const (
 	defaultAtOnce = 4
-	// expiresAfter is how long a task may wait for a worker: whoever asked has left.
+	// expiresAfter is how long a task may wait for a worker.
 	expiresAfter = time.Hour
-	// orphanedAfter is how long a task waits for a process that has the customer's
-	// connection.
+	// orphanedAfter is how long a task waits for a process with the customer's connection.
 	orphanedAfter = 15 * time.Second
-	// faultPause is the wait after Redis failed.
+	// faultPause is the delay after a fault of Redis.
 	faultPause = 5 * time.Second
 	recordTime = 3 * time.Second
 )
 
-// Config is what a worker process gives its control tasks.
+// Config configures the control tasks of a worker process.
 type Config struct {
 	Ledger      *store.Ledger
 	Hosts       icims.HostPolicy
-	Limits      store.Limits // of connections without limits of their own
+	Limits      store.Limits // for connections without limits of their own
 	SettleTime  time.Duration
 	DummyDomain string
 	LookupBatch int
 	Log         zerolog.Logger
-	// Filed returns a customer's connection of the file of connections.
+	// FileConnection returns a customer's connection from the connections file.
 	FileConnection func(customer string) (store.Connection, bool)
-	// Open opens a customer's API client for a task, and counts its calls.
+	// Open opens a lane for a task, and counts its calls.
 	Open func(conn store.Connection, kind store.ControlKind, calls *atomic.Int64, log zerolog.Logger) (Lane, error)
-	// Ended is told of each run that has ended.
+	// Ended is called after each run.
 	Ended func(kind store.ControlKind, how End)
-	// Begin prepares the context of a run; end is told how it ended, and its calls.
+	// Begin prepares the context of a run. end is called with the run's end, failure and calls.
 	Begin func(ctx context.Context, t store.ControlTask) (running context.Context, end func(End, store.ControlFailure, int))
-	// RunNow runs the customer's exports at once that wait for a time.
+	// RunNow makes the customer's scheduled exports due now.
 	RunNow func(customer string)
 }
 
-// Lane is the way to a customer's iCIMS.
+// Lane gives a run access to a customer's iCIMS.
 type Lane interface {
 	Client() *icims.Client
 	// Export takes an export through the stages, see [Run.Export].
@@ -81,7 +79,7 @@ type Lane interface {
 // End is how a run ended.
 type End string
 
-// The ends of runs.
+// Ends of runs.
 const (
 	EndDone       End = "done"
 	EndFailed     End = "failed"
@@ -92,7 +90,7 @@ const (
 // Ends lists all ends.
 func Ends() []End { return []End{EndDone, EndFailed, EndLost, EndHandedBack} }
 
-// Tasks runs the control tasks of a process. It is the asynq handler of their types.
+// Tasks runs the control tasks of a process. It is an asynq handler.
 type Tasks struct {
 	Config
 
@@ -104,7 +102,7 @@ type Tasks struct {
 	running map[store.ControlKind]int
 }
 
-// New returns the control tasks of a process, without any kind.
+// New returns the control tasks of a process. Add kinds with Serve.
 func New(c Config) *Tasks {
 	t := &Tasks{Config: c, kinds: map[store.ControlKind]Work{}, running: map[store.ControlKind]int{}}
 	t.stopping, t.stop = context.WithCancel(context.Background())
@@ -119,7 +117,7 @@ func (t *Tasks) Serve(kind store.ControlKind, work Work) {
 	t.kinds[kind] = work
 }
 
-// Stop makes running tasks hand themselves back to asynq.
+// Stop makes running tasks return to the queue.
 func (t *Tasks) Stop() { t.stop() }
 
 // Running counts the running tasks by kind.
@@ -129,7 +127,7 @@ func (t *Tasks) Running() map[store.ControlKind]int {
 	return maps.Clone(t.running)
 }
 
-// Why a task waits: its last error in asynq's web UI.
+// Why a task waits, as its last error in asynq's web UI.
 const (
 	waitsForKind       = "waiting for a worker that runs tasks of this kind"
 	waitsForPlace      = "waiting: the worker is at its limit for tasks of this kind"
@@ -140,18 +138,18 @@ const (
 	waitsForStop       = "the worker stopped; another one takes over"
 )
 
-// Waits lists the texts that say why a task waits.
+// Waits lists the reasons for waiting.
 func Waits() []string {
 	return []string{waitsForKind, waitsForPlace, waitsForConnection, waitsForRedis, waitsForRecord, waitsForRun, waitsForStop}
 }
 
 var errStopping = errors.New("the worker is stopping")
 
-// jitter returns between d and twice d.
+// jitter returns a random duration between d and 2d.
 func jitter(d time.Duration) time.Duration { return d + rand.N(d) }
 
-// ProcessTask runs a control task. A task that failed has ended for asynq: its record says
-// why. A panic is archived, with a fixed text.
+// ProcessTask runs a control task. A failed task is complete for asynq; its record has the cause.
+// A panic archives the task with a fixed text.
 func (t *Tasks) ProcessTask(ctx context.Context, task *asynq.Task) error {
 	taskID, _ := asynq.GetTaskID(ctx)
 	customer, kind, id, err := tasks.ParseControl(task, taskID)
@@ -198,9 +196,9 @@ func (t *Tasks) process(ctx context.Context, task *asynq.Task, customer string, 
 		return redeliver.Waiting(waitsForRedis, faultPause)
 	}
 	r := t.newRun(claim, task, conn, revision, log)
-	defer func() { r.close() }() // known once it has a client
+	defer func() { r.close() }() // set once the run has a client
 	switch {
-	case err != nil: // its arguments cannot be opened
+	case err != nil: // its arguments cannot be decrypted
 		return t.fail(ctx, r, nil, &failure{store.ControlSealed, err})
 	case last:
 		return t.fail(ctx, r, nil, &failure{store.ControlGaveUp, errors.New("its workers died")})
@@ -214,7 +212,7 @@ func (t *Tasks) process(ctx context.Context, task *asynq.Task, customer string, 
 	return t.do(ctx, r, work)
 }
 
-// take reserves a place among the tasks of a kind that run at once.
+// take reserves a slot for a task of a kind.
 func (t *Tasks) take(kind store.ControlKind, atOnce int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -231,14 +229,14 @@ func (t *Tasks) add(kind store.ControlKind, n int) {
 	t.running[kind] += n
 }
 
-// orphaned reports whether no process has the customer's connection: the task has been
-// handed on for long enough.
+// orphaned reports whether a task has waited long enough for a process with the customer's
+// connection.
 func (t *Tasks) orphaned(ctx context.Context, c store.ControlClaim) bool {
 	now, err := t.Ledger.Now(ctx)
 	return err == nil && now.Sub(c.Began) >= orphanedAfter
 }
 
-// handOn leaves a task to a process that has the customer's connection.
+// passOn returns a task to the queue, for a process with the customer's connection.
 func (t *Tasks) passOn(r *Run) error {
 	if err := t.record(r, store.ControlStep{To: store.ControlWaiting}); err != nil {
 		return err
@@ -246,9 +244,8 @@ func (t *Tasks) passOn(r *Run) error {
 	return redeliver.Waiting(waitsForConnection, 0)
 }
 
-// connectionOf reads a customer's connection as the store has it now: this process may not
-// have heard of its last change. Customers that the store does not know have that of the
-// file.
+// connectionOf reads a customer's connection from the store, since this process may not have
+// loaded its last change. Customers that the store does not have use the connections file.
 func (t *Tasks) connectionOf(ctx context.Context, customer string) (store.Connection, int64, error) {
 	c, err := t.Ledger.Connection(ctx, customer)
 	switch {

@@ -19,15 +19,15 @@ import (
 	"github.com/seekout/icims-export/worker/redeliver"
 )
 
-// Run is one run of a control task. Its calls pass the customer's limits like those of
-// exports, as express. A pause, a refusal of the account and an open breaker do not hold
-// them back: the task is to find out. Rate and quota do.
+// Run is one run of a control task. Its calls are subject to the customer's rate and quota, as
+// express calls. A pause, a refused account or an open breaker does not block them: the task has
+// to find out.
 type Run struct {
 	store.ControlTask
 
-	// Conn is the customer's connection as it is now, with defaults.
+	// Conn is the customer's current connection, with defaults.
 	Conn store.Connection
-	// ConnRevision is the revision of a connection of the store.
+	// ConnRevision is the revision of a stored connection.
 	ConnRevision int64
 	Log          zerolog.Logger
 
@@ -39,7 +39,7 @@ type Run struct {
 	close func()
 }
 
-// newRun returns a run. Its lane is opened when it is first needed.
+// newRun returns a run. Its lane opens when it is first needed.
 func (t *Tasks) newRun(c store.ControlClaim, task *asynq.Task, conn store.Connection, revision int64, log zerolog.Logger) *Run {
 	r := &Run{
 		ControlTask: c.ControlTask, Conn: conn, ConnRevision: revision, Log: log,
@@ -58,8 +58,8 @@ func (t *Tasks) newRun(c store.ControlClaim, task *asynq.Task, conn store.Connec
 	return r
 }
 
-// Client returns the client for the customer's iCIMS. It fails with a
-// *connections.InvalidError if the connection cannot be used as it is.
+// Client returns the client for the customer's iCIMS. It fails with a *connections.InvalidError
+// if the connection is not usable.
 func (r *Run) Client() (*icims.Client, error) {
 	l, err := r.lane()
 	if err != nil {
@@ -68,22 +68,22 @@ func (r *Run) Client() (*icims.Client, error) {
 	return l.Client(), nil
 }
 
-// Hosts are the hosts that may be called.
+// Hosts returns the hosts that may be called.
 func (r *Run) Hosts() icims.HostPolicy { return r.tasks.Hosts }
 
-// Ledger is the worker's.
+// Ledger returns the worker's ledger.
 func (r *Run) Ledger() *store.Ledger { return r.tasks.Ledger }
 
-// LookupBatch is how many addresses exports look up with one search at most.
+// LookupBatch returns the maximum number of addresses per search of an export.
 func (r *Run) LookupBatch() int { return r.tasks.LookupBatch }
 
-// CallsMade counts the calls of this run that iCIMS has seen.
+// CallsMade counts the calls of this run that iCIMS may have received.
 func (r *Run) CallsMade() int { return int(r.calls.Load()) }
 
-// RunNow runs the customer's exports at once that wait for a time.
+// RunNow makes the customer's scheduled exports due now.
 func (r *Run) RunNow() { r.tasks.RunNow(r.Customer) }
 
-// DummyDomain is the domain of generated addresses of the customer's candidates.
+// DummyDomain returns the domain of generated addresses for the customer.
 func (r *Run) DummyDomain() string {
 	if d := r.Conn.DummyDomain; d != "" {
 		return d
@@ -91,8 +91,8 @@ func (r *Run) DummyDomain() string {
 	return r.tasks.DummyDomain
 }
 
-// Report records what was found so far. It fails with store.ErrControlTaskLost if another
-// run has begun.
+// Report records an intermediate result. It fails with store.ErrControlTaskLost if another run
+// has started.
 func (r *Run) Report(ctx context.Context, result any) error {
 	if data, err := json.Marshal(result); err == nil {
 		r.Result = data
@@ -100,20 +100,19 @@ func (r *Run) Report(ctx context.Context, result any) error {
 	return r.tasks.Ledger.StepControlTask(ctx, r.claim, store.ControlStep{Result: result, Calls: r.CallsMade()})
 }
 
-// ErrExportWaits: the export has not ended, for lack of time or of permission; the ledger
-// says why.
+// ErrExportWaits means that the export has not ended, for lack of time or because calls are not
+// allowed. The ledger has the reason.
 var ErrExportWaits = errors.New("the export waits")
 
-// ExportSettled is how long to wait for an export at most: a write whose answer was lost is
-// looked for after the settle time.
+// ExportSettled returns the maximum time to wait for an export. A write with a lost response is
+// looked up after the settle time.
 func (r *Run) ExportSettled() time.Duration {
 	return r.Conn.Profile.SettleTime(r.tasks.SettleTime) + 30*time.Second
 }
 
-// Export takes an export of the ledger through the stages. It needs no task and no open
-// lane, and a pause does not hold it back; intents, markers and locks hold as for any other.
-// It returns when the export has ended, whatever the outcome, or ErrExportWaits if it would
-// not end in time.
+// Export takes an export of the ledger through the stages. It needs no task and no open lane, and
+// a pause does not block it. Intents, markers and locks apply as usual. It returns nil when the
+// export has ended, whatever the outcome, or ErrExportWaits if it would not end in time.
 func (r *Run) Export(ctx context.Context, ref store.Ref, within time.Duration) error {
 	l, err := r.lane()
 	if err != nil {
@@ -122,7 +121,7 @@ func (r *Run) Export(ctx context.Context, ref store.Ref, within time.Duration) e
 	return l.Export(ctx, ref, within)
 }
 
-// Rest waits. Meanwhile it does not count among the tasks that the process runs at once.
+// Rest waits for d. Meanwhile the run does not count as running.
 func (r *Run) Rest(ctx context.Context, d time.Duration) error {
 	r.tasks.add(r.Kind, -1)
 	defer r.tasks.add(r.Kind, 1)
@@ -136,7 +135,7 @@ func (r *Run) Rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// failure is why a task failed, with the code that is recorded.
+// failure is the cause of a failed task, with the recorded code.
 type failure struct {
 	why store.ControlFailure
 	err error
@@ -163,7 +162,7 @@ func failureOf(err error) store.ControlFailure {
 	return store.ControlInternal
 }
 
-// do runs the work of a task, and records how it ended.
+// do runs the work of a task and records its end.
 func (t *Tasks) do(ctx context.Context, r *Run, work Work) error {
 	r.Log.Info().Str("by", r.By).Int("try", r.Tries).Msg("control task started")
 	start := time.Now()
@@ -211,7 +210,7 @@ func (t *Tasks) do(ctx context.Context, r *Run, work Work) error {
 	return nil
 }
 
-// fail ends a task that was not done.
+// fail records a failed task.
 func (t *Tasks) fail(ctx context.Context, r *Run, result any, err error) error {
 	r.Failure = failureOf(err)
 	level := zerolog.WarnLevel
@@ -230,7 +229,8 @@ func (t *Tasks) fail(ctx context.Context, r *Run, result any, err error) error {
 	return nil
 }
 
-// record records how a run ended. It has a time of its own, as the run's may be over.
+// record records the end of a run. It has its own timeout, since the run's context may have
+// ended.
 func (t *Tasks) record(r *Run, s store.ControlStep) error {
 	ctx, cancel := context.WithTimeout(context.Background(), recordTime)
 	defer cancel()
@@ -245,15 +245,15 @@ func (t *Tasks) record(r *Run, s store.ControlStep) error {
 	return nil
 }
 
-// lost ends a run whose task another run has begun. asynq ignores what it returns, unless
-// Redis has lost writes: then the task runs again.
+// lost ends a run whose task another run has started. asynq ignores the returned error, unless
+// Redis lost writes; then the task runs again.
 func (t *Tasks) lost(r *Run) error {
 	r.Log.Warn().Msg("control task restarted by another worker")
 	t.Ended(r.Kind, EndLost)
 	return redeliver.Waiting(waitsForRun, faultPause)
 }
 
-// write tells asynq's web UI how a task ended.
+// write writes a task's result for asynq's web UI.
 func write(task *asynq.Task, text string) {
 	if w := task.ResultWriter(); w != nil {
 		_, _ = w.Write([]byte(text)) // the record has it

@@ -1,5 +1,5 @@
-// Package intake takes candidates in that upstream services enqueue with a plain asynq
-// client, see tasks.NewTask: each becomes a batch of one. What is not sealed is refused and
+// Package intake accepts candidates that upstream services enqueue with a plain asynq client, see
+// tasks.NewTask. Each candidate becomes a batch of one. Tasks that are not sealed are refused and
 // erased from Redis.
 package intake
 
@@ -25,25 +25,25 @@ import (
 // End is how an intake task ended.
 type End string
 
-// The ends of intake tasks.
+// Ends of intake tasks.
 const (
 	EndAccepted    End = "accepted"
-	EndRefused     End = "refused"  // something is wrong with the candidate
+	EndRefused     End = "refused"  // the candidate is invalid
 	EndSealed      End = "sealed"   // the keyset cannot open it
-	EndReadable    End = "readable" // not sealed: erased
+	EndReadable    End = "readable" // not sealed, so erased
 	EndUnknownType End = "unknown_type"
 )
 
 // Ends lists all ends.
 func Ends() []End { return []End{EndAccepted, EndRefused, EndSealed, EndReadable, EndUnknownType} }
 
-// refusals are the last errors of tasks that replace refused and erased ones.
+// refusals are the last errors of the tasks that replace erased ones.
 var refusals = map[End]string{
 	EndReadable:    "refused and erased: its payload was not sealed; create tasks with tasks.NewTask",
 	EndUnknownType: "refused and erased: its type is unknown; create tasks with tasks.NewTask",
 }
 
-// Last errors of tasks that were not taken in.
+// Last errors of tasks that were not accepted.
 const (
 	failedSealed   = "cannot be opened: give producers and workers the same keyset and set the task ID in tasks.NewTask, then run the task"
 	failedConflict = "refused: the task ID belongs to another candidate; give each candidate a task ID of its own"
@@ -52,7 +52,7 @@ const (
 	waitsForRedis  = "waiting: Redis failed; the worker's log has it"
 )
 
-// Shown reports whether a last error is one of this package's, which name no values.
+// Shown reports whether a last error is one of this package's. They contain no values.
 func Shown(text string) bool {
 	text = strings.TrimSuffix(text, ": "+asynq.SkipRetry.Error())
 	switch text {
@@ -62,7 +62,7 @@ func Shown(text string) bool {
 	return isProblem.MatchString(text)
 }
 
-// isProblem matches what is wrong with a candidate: it begins with a field's path.
+// isProblem matches a validation error of a candidate, which starts with a field's path.
 var isProblem = regexp.MustCompile(`\Arefused: [a-z_ ]{1,40}(?:\[[0-9]{1,4}\])?(?:\.[a-z_]{1,40})?: `)
 
 const (
@@ -70,19 +70,19 @@ const (
 	faultPause = 5 * time.Second
 )
 
-// Handler handles the tasks of the queue icims:intake, and tasks of unknown types.
+// Handler is the asynq handler of the queue icims:intake, and of tasks of unknown types.
 type Handler struct {
 	Redis    redis.UniversalClient
 	Ledger   *store.Ledger
 	Producer *tasks.Client
 	Log      zerolog.Logger
-	// Ended is told how a task ended.
+	// Ended is called with the end of each task.
 	Ended func(End)
 }
 
 func archive(text string) error { return fmt.Errorf("%s: %w", text, asynq.SkipRetry) }
 
-// ProcessTask takes a candidate in.
+// ProcessTask accepts a candidate.
 func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	err := panics.Logged(h.Log, "intake", func() error { return h.process(ctx, t) })
 	if p, ok := errors.AsType[*panics.Error](err); ok {
@@ -113,7 +113,7 @@ func (h *Handler) process(ctx context.Context, t *asynq.Task) error {
 	return h.respond(t, batch, receipt, err)
 }
 
-// judge tells asynq what became of a candidate.
+// respond returns the error for asynq, given the result of Enqueue.
 func (h *Handler) respond(t *asynq.Task, batch tasks.Batch, receipt tasks.Receipt, err error) error {
 	if nothing, ok := errors.AsType[*tasks.NothingAcceptedError](err); ok && nothing != nil {
 		h.Ended(EndRefused)
@@ -129,7 +129,7 @@ func (h *Handler) respond(t *asynq.Task, batch tasks.Batch, receipt tasks.Receip
 		h.Ended(EndAccepted)
 		for candidate, err := range batch.Candidates {
 			if err != nil {
-				break // it is in memory
+				break // the batch is in memory
 			}
 			write(t, tasks.IntakeResult{Batch: receipt.Batch, Export: h.Ledger.Keys().ExportID(string(receipt.Batch), candidate.ID)})
 		}
@@ -137,7 +137,7 @@ func (h *Handler) respond(t *asynq.Task, batch tasks.Batch, receipt tasks.Receip
 	case conflict:
 		h.Ended(EndRefused)
 		return archive(failedConflict)
-	case errors.Is(err, store.ErrBatchCancelled): // somebody has canceled its batch of one
+	case errors.Is(err, store.ErrBatchCancelled): // its batch was canceled
 		h.Ended(EndAccepted)
 		return nil
 	case errors.Is(err, store.ErrTooManyWaiting):
@@ -149,7 +149,7 @@ func (h *Handler) respond(t *asynq.Task, batch tasks.Batch, receipt tasks.Receip
 	return redeliver.Waiting(waitsForRedis, faultPause)
 }
 
-// problemsOf says what is wrong with the candidate, without values.
+// problemsOf lists the candidate's validation errors, without values.
 func problemsOf(receipt tasks.Receipt) string {
 	var texts []string
 	for _, refused := range receipt.Refused {
@@ -167,12 +167,12 @@ func write(t *asynq.Task, result tasks.IntakeResult) {
 	}
 }
 
-// refusal is the payload of a task that replaces a refused one.
+// refusal is the payload of a task that replaces an erased one.
 type refusal struct {
 	Why End `json:"why"`
 }
 
-// Refuse erases a task of another queue, and returns what asynq is to be told.
+// Refuse erases a task of another queue, and returns the error for asynq.
 func (h *Handler) Refuse(ctx context.Context, t *asynq.Task) error {
 	id, _ := asynq.GetTaskID(ctx)
 	if t.Type() != tasks.TypeExport {
@@ -181,8 +181,8 @@ func (h *Handler) Refuse(ctx context.Context, t *asynq.Task) error {
 	return h.refuse(ctx, id, EndReadable)
 }
 
-// refuse erases a task. asynq would archive it with its payload: so another task, without
-// one, takes its place in the archive, and the refused one is revoked, which deletes it.
+// refuse erases a task. asynq would archive it with its payload, so a task without one takes its
+// place in the archive. The refused task is revoked, which deletes it.
 func (h *Handler) refuse(ctx context.Context, id string, why End) error {
 	payload, err := json.Marshal(refusal{why})
 	if err != nil {
@@ -210,15 +210,15 @@ func refusalOf(payload []byte) string {
 	return refusals[r.Why]
 }
 
-// refusedPage is how many archived tasks are read at once.
+// refusedPage is the page size for reading archived tasks.
 const refusedPage = 1000
 
-// Refused counts the tasks that were refused and erased since a time, as far as asynq
-// keeps those that replace them.
+// Refused counts the tasks that were refused and erased since a time, as far as asynq still keeps
+// their replacements.
 func Refused(client redis.UniversalClient, since time.Time) (refused int, err error) {
 	inspector := asynq.NewInspectorFromRedisClient(client)
 	for page := 1; ; page++ {
-		archived, err := inspector.ListArchivedTasks(tasks.IntakeQueue, asynq.PageSize(refusedPage), asynq.Page(page)) // the oldest first
+		archived, err := inspector.ListArchivedTasks(tasks.IntakeQueue, asynq.PageSize(refusedPage), asynq.Page(page)) // oldest first
 		switch {
 		case errors.Is(err, asynq.ErrQueueNotFound):
 			return 0, nil

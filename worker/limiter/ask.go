@@ -9,23 +9,23 @@ import (
 	"github.com/seekout/icims-export/store/quota"
 )
 
-// How a limiter talks to Redis: one request at a time, which returns all permits that are
-// over and asks for all that are wanted. What comes up meanwhile goes with the next one.
+// A limiter makes one request to Redis at a time. It returns all finished permits and asks for
+// all wanted ones. Whatever comes up meanwhile goes into the next request.
 
 const (
-	// returnDelay is how long permits that are over wait for a request to go with.
+	// returnDelay is how long finished permits wait for a request.
 	returnDelay = 5 * time.Millisecond
-	// askEvery is the least time between two requests.
+	// askEvery is the minimum time between two requests.
 	askEvery = 5 * time.Millisecond
-	// askTime is how long Redis may take, and retryAfter when a failed request is repeated.
+	// askTime bounds a request, retryAfter is the delay before a failed one is repeated.
 	askTime    = 3 * time.Second
 	retryAfter = 100 * time.Millisecond
-	// patience is for how long calls wait while Redis fails, and refusedFor for how long they
-	// are then refused.
+	// failWait is how long calls wait while Redis fails, refusedFor how long they are then
+	// refused.
 	failWait   = time.Second
 	refusedFor = 5 * time.Second
-	// keptReturns bounds what is kept for a Redis that does not answer. Permits that are
-	// forgotten expire.
+	// keptReturns bounds the permits kept for return while Redis does not answer. Dropped permits
+	// expire.
 	keptReturns = 2000
 )
 
@@ -34,7 +34,7 @@ func (l *Limiter) wanted() int { return len(l.waiting[bulk]) + len(l.waiting[exp
 // schedule makes sure that a request is made when one is due. The caller holds mu.
 func (l *Limiter) schedule() {
 	failing := !l.failing.IsZero()
-	// A lane that closes does not bother a Redis that fails.
+	// A closing lane makes no requests to a failing Redis.
 	if l.asking || l.stopped || failing && l.draining.Err() != nil || l.wanted()+len(l.returned) == 0 {
 		return
 	}
@@ -59,7 +59,7 @@ func (l *Limiter) schedule() {
 	l.send()
 }
 
-// wake makes a request if one is wanted and none is under way.
+// wake makes a request if one is wanted and none is in progress.
 func (l *Limiter) wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,8 +70,8 @@ func (l *Limiter) wake() {
 	l.config.Slots.put(0)
 }
 
-// begin makes a request in the background, unless there are only calls for which the
-// process has no slot. The caller holds mu.
+// send makes a request in the background, unless all waiting calls lack a slot of the process.
+// The caller holds mu.
 func (l *Limiter) send() {
 	wanted := l.config.Slots.take(l.wanted(), l)
 	if wanted == 0 && len(l.returned) == 0 {
@@ -100,7 +100,7 @@ func (l *Limiter) request(express, bulk int, returned []quota.Returned) quota.Re
 	}
 }
 
-// end ends a request, which may have failed.
+// receive handles the answer or failure of a request.
 func (l *Limiter) receive(r quota.Request, a quota.Answer, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,14 +127,14 @@ func (l *Limiter) granted(a quota.Answer) {
 	}
 	for _, p := range a.Permits {
 		queue := &l.waiting[class(p.Express)]
-		if len(*queue) == 0 { // its caller gave up
+		if len(*queue) == 0 { // its caller left
 			l.returnPermit(quota.Unused(p))
 			continue
 		}
 		w := (*queue)[0]
 		*queue = (*queue)[1:]
-		// Redis decided between the request and now. The slot counts from now and lateness from
-		// the request, as long as the round trip leaves time.
+		// Redis decided between the request and now. The slot counts from now and the lateness
+		// from the request, if the round trip leaves time.
 		late, slot := l.limits.Lateness(), now.Add(p.After)
 		w.permit = permit{Permit: p, slot: slot, latest: slot.Add(late - min(now.Sub(l.asked), late/2))}
 		close(w.ready)
@@ -150,8 +150,8 @@ func (l *Limiter) granted(a quota.Answer) {
 	}
 }
 
-// failed notes that a request may or may not have been carried out: all it returned is
-// returned again, and what it may have been granted is returned too. The caller holds mu.
+// failed handles a request that may or may not have been carried out. All its returned permits
+// are returned again, together with those it may have been granted. The caller holds mu.
 func (l *Limiter) failed(r quota.Request, err error) {
 	now := time.Now()
 	lost := r.Returned
@@ -174,7 +174,7 @@ func (l *Limiter) failed(r quota.Request, err error) {
 	}
 }
 
-// refuse sends all calls of a class away. The caller holds mu.
+// refuse refuses all waiting calls of a class. The caller holds mu.
 func (l *Limiter) refuse(class int, why *icims.RefusedError) {
 	for _, w := range l.waiting[class] {
 		w.err = why

@@ -1,20 +1,20 @@
 // Package limiter makes every call to a customer's iCIMS ask for a permit.
 //
-// A [Limiter] sits in the HTTP transport of one customer, so that no code path can spend a
-// call unseen. It takes permits from store/quota, whose limits hold for all processes
-// together. One request at a time returns the permits that are over and asks for all that
-// are wanted. A call then sleeps until the slot of its permit.
+// A [Limiter] is part of the HTTP transport of one customer, so no code path can spend calls unseen.
+// It gets permits from store/quota, whose limits hold for all processes together. One request at a
+// time returns the finished permits and asks for all wanted ones. A call then waits for the slot of
+// its permit.
 //
-//   - Express calls go before bulk calls. The quota gives bulk every tenth permit all the same.
-//   - While calls are closed (quota, 429, refused credentials, a stopping lane), calls are
-//     refused at once with an [icims.RefusedError]. A refused call was never sent.
-//   - After an answer that may close calls, permits in hand are not used before the quota
-//     has heard of it.
-//   - A call that would start later than its permit allows takes another permit.
+//   - Express calls go before bulk calls, but the quota gives every tenth permit to bulk.
+//   - While calls are closed (quota, 429, refused credentials, a stopping lane), they are refused
+//     immediately with an [icims.RefusedError]. A refused call was never sent.
+//   - After a response that may close calls, granted permits are not used until the quota has
+//     processed it.
+//   - A call that would start later than its permit allows gets another permit.
 //   - While Redis fails, calls wait for a second and are then refused for five.
 //
 // [Slots] bound the calls in flight of a process, over all customers.
 //
-// Whether a call is express is the one thing that travels as a context value here: the call
-// is made many layers below the handler that knows the queue of its task.
+// Whether a call is express is passed as a context value: the call is made many layers below the
+// handler that knows the task's queue.
 package limiter

@@ -16,25 +16,25 @@ type Limiter struct {
 	config Config
 
 	draining context.Context    //nolint:containedctx // the limiter's life, not that of a call
-	drain    context.CancelFunc // refuses all further calls and wakes those that wait
+	drain    context.CancelFunc // refuses all further calls, including waiting ones
 
 	mu       sync.Mutex
 	limits   quota.Limits
 	waiting  [2][]*waiter // by class; first come, first served
 	returned []quota.Returned
-	// unheard are answers that may close calls and that the quota does not know yet: until
-	// then no permit in hand is used.
+	// unreported counts responses that may close calls and that the quota has not processed.
+	// Until then no granted permit is used.
 	unreported  int
-	paused      quota.Closure    // by an operator, as last heard
+	paused      quota.Closure    // by an operator, as of the last answer
 	closed      [2]quota.Closure // by class
-	revoked     bool             // iCIMS refuses calls: no permit in hand is used
+	revoked     bool             // iCIMS refuses calls: no granted permit is used
 	answeredAt  time.Time        // when the quota last answered
 	lastSuccess time.Time        // of a call
-	asking      bool             // a request is under way
-	asked       time.Time        // when the last one began
-	askAt       time.Time        // not before; zero: at once
-	full        bool             // what is wanted waits for permits in flight
-	failing     time.Time        // since when Redis has not answered; zero: it answers
+	asking      bool             // a request is in progress
+	asked       time.Time        // when the last request started
+	askAt       time.Time        // not before; zero: immediately
+	full        bool             // waiting calls need permits that are in flight
+	failing     time.Time        // since when Redis fails; zero: it answers
 	stopped     bool
 	timer       *time.Timer
 	asks        sync.WaitGroup
@@ -42,16 +42,16 @@ type Limiter struct {
 	queued bool // for a slot; guarded by the lock of Slots
 }
 
-// Config is what a Limiter is made of.
+// Config configures a Limiter.
 type Config struct {
 	Quota    *quota.Store
 	Customer string
-	// Worker names the process; two limiters of a customer must not share a name.
+	// Worker is the process. Two limiters of a customer must not share a name.
 	Worker string
-	// Credentials tells those in use from others, see quota.Request.
+	// Credentials identifies the credentials in use, see quota.Request.
 	Credentials string
 	Limits      quota.Limits
-	// CallTimeout is how long a call may take. A permit is held somewhat longer.
+	// CallTimeout bounds a call. A permit is held a bit longer.
 	CallTimeout time.Duration
 	Slots       *Slots
 	// Control: the calls belong to a control task.
@@ -60,30 +60,31 @@ type Config struct {
 	Log      zerolog.Logger
 }
 
-// Observer is told about calls, so that they can be counted. Its methods must not wait.
+// Observer receives calls, for metrics. Its methods must not block.
 type Observer interface {
-	// Called tells of a call; status is 0 where no answer came.
+	// Called reports a call; status is 0 if there was no response.
 	Called(op icims.Op, status int, took time.Duration)
-	// Permitted tells of a call that wanted a permit, and whether it got one.
+	// Permitted reports a request for a permit, and whether it was granted.
 	Permitted(express bool, waited time.Duration, granted bool)
 }
 
-// The reasons of refusals that are the limiter's own.
+// Reasons for refusals by the limiter itself.
 const (
 	ReasonNoPermit     icims.Reason = "no_permit"
 	ReasonShuttingDown icims.Reason = "shutting_down"
 )
 
 const (
-	// HoldMargin is how much longer than a call its permit is held: for the wait until its
-	// slot, and for the way back.
+	// HoldMargin is how much longer than a call its permit is held, for the wait until its slot
+	// and for the return.
 	HoldMargin = 15 * time.Second
-	// pauseKnown is for how long a pause is believed: nobody tells the limiter of its end.
+	// pauseValid is how long a pause counts after the quota's last answer: the limiter is not
+	// notified of its end.
 	pauseValid = 3 * time.Second
-	// workingLately is for how long after a successful call a 403 is about one right rather
-	// than about the account.
+	// recentSuccess is how long after a successful call a 403 counts as a missing right rather
+	// than as a refused account.
 	recentSuccess = time.Minute
-	// sameClosure is how far two readings of the end of one closure may be apart.
+	// sameClosure is the tolerance between two readings of a closure's end.
 	sameClosure = time.Second
 )
 
@@ -102,17 +103,17 @@ type noObserver struct{}
 func (noObserver) Called(icims.Op, int, time.Duration) {}
 func (noObserver) Permitted(bool, time.Duration, bool) {}
 
-// SetLimits changes the limits at once, also for calls that wait.
+// SetLimits changes the limits immediately, also for waiting calls.
 func (l *Limiter) SetLimits(limits quota.Limits) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.limits = limits
-	l.closed, l.askAt = [2]quota.Closure{}, time.Time{} // may be over
+	l.closed, l.askAt = [2]quota.Closure{}, time.Time{} // the closures may be over
 	l.schedule()
 }
 
-// Closed returns why no export should begin now, as far as this process knows: because the
-// lane stops, calls are closed, or the customer is paused. It asks nobody.
+// Closed returns why exports must not begin now, as far as this process knows: the lane stops,
+// calls are closed, or the customer is paused. It makes no request.
 func (l *Limiter) Closed(express bool) quota.Closure {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -129,16 +130,17 @@ func (l *Limiter) Closed(express bool) quota.Closure {
 	}
 }
 
-// WorksLately reports whether calls succeed, so that a 403 is about one right.
+// SucceededRecently reports whether a call succeeded recently, so that a 403 means a missing
+// right.
 func (l *Limiter) SucceededRecently() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return !l.lastSuccess.IsZero() && time.Since(l.lastSuccess) < recentSuccess
 }
 
-// Believe opens the limiter where the quota's status says that calls open earlier than it
-// knew. No permits are asked for while calls are closed, so nothing else would tell. It
-// reports whether anything changed.
+// OpenEarlier opens the limiter if the quota status says that calls open earlier than it knew. A
+// closed limiter asks for no permits, so it would not notice. It reports whether anything
+// changed.
 func (l *Limiter) OpenEarlier(closed, closedExpress quota.Closure) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -153,7 +155,7 @@ func (l *Limiter) OpenEarlier(closed, closedExpress quota.Closure) bool {
 	return opened
 }
 
-// CloseFor closes calls for a while.
+// CloseFor closes calls for a duration.
 func (l *Limiter) CloseFor(reason string, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -161,20 +163,20 @@ func (l *Limiter) CloseFor(reason string, d time.Duration) {
 	l.closed = [2]quota.Closure{closed, closed}
 }
 
-// Resume forgets a pause that is over.
+// Resume removes a pause that is over.
 func (l *Limiter) Resume() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.paused = quota.Closure{}
 }
 
-// Drain refuses all further calls, also those that wait. Calls that have been sent go on.
+// Drain refuses all further and waiting calls. Calls in progress finish.
 func (l *Limiter) Drain() { l.drain() }
 
-// Draining ends when Drain is called.
+// Draining returns a context that ends when Drain is called.
 func (l *Limiter) Draining() context.Context { return l.draining }
 
-// Close drains the limiter and returns what is left to return, after the last call.
+// Close drains the limiter and returns the remaining permits. Call it after the last call.
 func (l *Limiter) Close(ctx context.Context) {
 	l.drain()
 	l.mu.Lock()
@@ -189,7 +191,7 @@ func (l *Limiter) Close(ctx context.Context) {
 	l.returned = nil
 	l.mu.Unlock()
 	if len(returned) > 0 {
-		// What is lost expires.
+		// Lost permits expire.
 		_, _ = l.config.Quota.Ask(ctx, l.config.Customer, l.request(0, 0, returned))
 	}
 }

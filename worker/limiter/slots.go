@@ -5,26 +5,26 @@ import (
 	"time"
 )
 
-// Slots bound the calls in flight of a process, over all its customers. A limiter that finds
-// none is woken when there are some again, each in its turn.
+// Slots bound the calls in flight of a process, over all its customers. A limiter that gets none
+// is woken when slots are free, first come, first served.
 type Slots struct {
 	mu      sync.Mutex
 	free    int
 	waiting []*Limiter
-	number  int64 // of the last permit asked for: no two requests of a process share numbers
+	number  int64 // of the last permit requested: requests of a process must not share numbers
 }
 
 // NewSlots returns n slots.
 func NewSlots(n int) *Slots { return &Slots{free: n} }
 
-// Free is how many slots are free.
+// Free returns the number of free slots.
 func (s *Slots) Free() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.free
 }
 
-// take takes up to n slots; none means that the limiter is woken later.
+// take takes up to n slots. A limiter that gets none is woken later.
 func (s *Slots) take(n int, l *Limiter) int {
 	if n == 0 {
 		return 0
@@ -41,8 +41,7 @@ func (s *Slots) take(n int, l *Limiter) int {
 	return n
 }
 
-// give returns n slots. A limiter that was woken and needs none gives none, so that the next
-// one is woken.
+// put returns n slots. A woken limiter that needs none puts 0, so that the next one is woken.
 func (s *Slots) put(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,8 +49,8 @@ func (s *Slots) put(n int) {
 	s.wakeNext()
 }
 
-// wakeNext is for holders of the lock. The limiter is not called here, as the caller may
-// hold its lock.
+// wakeNext wakes the next limiter, in the background, since the caller may hold its lock. The
+// caller holds the lock of the slots.
 func (s *Slots) wakeNext() {
 	if s.free == 0 || len(s.waiting) == 0 {
 		return
@@ -62,7 +61,7 @@ func (s *Slots) wakeNext() {
 	time.AfterFunc(0, l.wake)
 }
 
-// numbers returns the first of n numbers for permits, at least one.
+// numbers returns the first of n numbers for permits, and reserves at least one.
 func (s *Slots) numbers(n int) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/store/quota"
 )
 
-// The classes of calls.
+// Classes of calls.
 const (
 	bulk    = 0
 	express = 1
@@ -57,7 +57,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// call makes a call. Its permit is returned whatever happens.
+// call makes a call and always returns its permit.
 func (l *Limiter) call(req *http.Request, p permit, next http.RoundTripper) (answer *http.Response, err error) {
 	start := time.Now()
 	defer func() {
@@ -68,15 +68,15 @@ func (l *Limiter) call(req *http.Request, p permit, next http.RoundTripper) (ans
 		l.config.Observer.Called(icims.OpOf(req.Context()), status, time.Since(start))
 		l.release(outcome(req, p.Permit, answer, err))
 	}()
-	return next.RoundTrip(req) // which has read the answer completely
+	return next.RoundTrip(req) // it reads the response completely
 }
 
-// outcome is a permit with what became of its call.
+// outcome returns a permit with the result of its call.
 func outcome(req *http.Request, p quota.Permit, answer *http.Response, err error) quota.Returned {
 	r := quota.Unused(p)
 	r.Unused = err != nil && icims.SentOf(req.Context()) == icims.SentNo
 	if answer == nil {
-		// A host that refuses a token speaks about the account, too. No call was made.
+		// A token refusal is about the account too, although no call was made.
 		if refused, ok := errors.AsType[*icims.AuthError](err); ok && r.Unused {
 			switch refused.Class {
 			case icims.ClassCredentials:
@@ -101,7 +101,7 @@ func outcome(req *http.Request, p quota.Permit, answer *http.Response, err error
 	return r
 }
 
-// mayClose reports whether the quota may close calls after an answer.
+// mayClose reports whether the quota may close calls after a response.
 func mayClose(r quota.Returned) bool {
 	switch r.Status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, icims.StatusNotAuthorized:

@@ -10,7 +10,7 @@ import (
 	"github.com/seekout/icims-export/store/quota"
 )
 
-// waiter is a call that wants a permit.
+// waiter is a call waiting for a permit.
 type waiter struct {
 	class int
 	ready chan struct{} // closed when the permit or err is set
@@ -18,14 +18,14 @@ type waiter struct {
 	err error
 }
 
-// permit is a permit in hand.
+// permit is a granted permit.
 type permit struct {
 	quota.Permit
 	slot   time.Time // when the call may start
-	latest time.Time // and until when
+	latest time.Time // when it must have started
 }
 
-// acquire waits for a permit and for its slot. The error is a refusal, or the context's.
+// acquire waits for a permit and for its slot. It returns a refusal or the context's error.
 func (l *Limiter) acquire(ctx context.Context) (permit, error) {
 	began := time.Now()
 	p, err := l.await(ctx)
@@ -38,7 +38,7 @@ func (l *Limiter) acquire(ctx context.Context) (permit, error) {
 func (l *Limiter) await(ctx context.Context) (permit, error) {
 	w := &waiter{class: class(IsExpress(ctx))}
 	for first := true; ; first = false {
-		// One that lost its permit goes before all others.
+		// A call that lost its permit goes first.
 		if err := l.enqueue(w, !first); err != nil {
 			return permit{}, err
 		}
@@ -67,7 +67,7 @@ func (l *Limiter) await(ctx context.Context) (permit, error) {
 
 func refusal(reason icims.Reason) *icims.RefusedError { return &icims.RefusedError{Reason: reason} }
 
-// closedError is the refusal of calls that are closed.
+// closedError is the refusal of closed calls.
 func closedError(c quota.Closure) *icims.RefusedError {
 	return &icims.RefusedError{Reason: icims.Reason(c.Reason), Until: c.Until}
 }
@@ -94,7 +94,7 @@ func (l *Limiter) enqueue(w *waiter, front bool) error {
 	return nil
 }
 
-// giveUp takes a call out of the queue, or returns the permit it has got.
+// abandon removes a call from the queue, or returns its permit.
 func (l *Limiter) abandon(w *waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -124,8 +124,8 @@ func (l *Limiter) untilSlot(ctx context.Context, p permit) error {
 	}
 }
 
-// usable reports whether a call may be made with a permit now. A process that was stalled
-// would put its call among those of others.
+// usable reports whether a call may be made with a permit now. After a stall, a late call would
+// exceed the rate together with calls of other processes.
 func (l *Limiter) usable(p permit) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -142,7 +142,7 @@ func (l *Limiter) release(r quota.Returned) {
 	l.returnPermit(r)
 }
 
-// giveBack is for holders of the lock.
+// returnPermit queues a permit for return. The caller holds mu.
 func (l *Limiter) returnPermit(r quota.Returned) {
 	l.returned = append(l.returned, r)
 	l.config.Slots.put(1)
