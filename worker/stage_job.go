@@ -18,7 +18,7 @@ const (
 	// jobPoll is the polling interval while another export reads the job.
 	jobPoll = 100 * time.Millisecond
 	// jobReadTries is how many attempts of an export wait for an unreadable job. Then the export
-	// continues: the response to the workflow tells as well.
+	// continues: the response to the workflow shows a missing job as well.
 	jobReadTries = 3
 )
 

@@ -38,7 +38,7 @@ func (v *verdicts) add(to connectionVerdict, now time.Time) (changed, tell bool)
 	changed, v.last = v.last != to.to, to.to
 	switch {
 	case v.storing:
-		v.pending = to // it may differ from what is being told
+		v.pending = to // it may differ from the one being stored
 		return changed, false
 	case v.stored == to.to && now.Sub(v.storedAt) < verdictHolds:
 		return changed, false
