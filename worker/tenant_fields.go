@@ -36,7 +36,7 @@ type request struct {
 	// held are entries to be added one by one: iCIMS refuses a value of one of them without
 	// saying which.
 	held []request
-	// update: the person exists, so that no field is required.
+	// update: the person exists, so no field is required.
 	update bool
 }
 
@@ -149,7 +149,7 @@ func (t *tenant) dropRefusedField(r *request, p icims.Problem) ([]mapping.Warnin
 		if !r.update || p.Required() {
 			return nil, false
 		}
-		// Not remembered: a create needs the field.
+		// Not recorded: a create needs the field.
 		r.fields = without(r.fields, name)
 		return t.aboutField(name, ""), true
 	}
@@ -244,17 +244,17 @@ func (t *tenant) refuseField(name string, value any) {
 	t.remember(key)
 }
 
-// workflowSource names the source of a workflow among the refused values.
+// workflowSource is the key of a workflow's source among the refused values.
 const workflowSource = "applicantworkflow." + mapping.FieldSource
 
-// takesSource reports whether workflows may have the connection's source.
+// takesSource reports whether the tenant accepts the connection's source in workflows.
 func (t *tenant) takesSource(conn store.Connection) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return !t.refuses(workflowSource, conn.Source)
 }
 
-// refuseSource notes that iCIMS refused a workflow for its source.
+// refuseSource records that iCIMS refused a workflow for its source.
 func (t *tenant) refuseSource(conn store.Connection) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
