@@ -285,7 +285,7 @@ func TestReadBackFindsAStatusThatIsIgnored(t *testing.T) {
 			if status.Sent != 8 || status.Low() != c.low || v.Report.Clean() == c.low {
 				t.Errorf("%+v, clean %v", status, v.Report.Clean())
 			}
-			if said := v.Violations(); c.low && (len(said) != 1 || !strings.Contains(said[0].Text, "one other value")) {
+			if said := v.Violations(); c.low && (len(said) != 1 || !strings.Contains(said[0].Text, "the same other value")) {
 				t.Errorf("%+v", said)
 			}
 		})
