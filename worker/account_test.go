@@ -10,8 +10,8 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// What iCIMS says of the account counts, whatever status it chooses to say so. Each further call
-// with refused credentials brings the customer's account nearer to being locked.
+// A refused account is recognized by iCIMS's message, whatever the status. Each further call with
+// refused credentials brings the customer's account closer to being locked.
 func TestRefusedAccountsCloseTheLaneWhateverTheStatus(t *testing.T) {
 	t.Parallel()
 	const credentials, access = 6, 3
@@ -57,7 +57,7 @@ func TestRefusedAccountsCloseTheLaneWhateverTheStatus(t *testing.T) {
 	}
 }
 
-// With OAuth it is the token host that refuses the credentials, before any call is made.
+// With OAuth the token host refuses the credentials, before any call is made.
 func TestARefusedTokenClosesTheLane(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})

@@ -15,8 +15,8 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// asynq keeps an archived task for 90 days at most. The ledger keeps its dead letter until
-// somebody retries or discards it.
+// asynq keeps an archived task for 90 days at most. The ledger keeps its dead letter until it is
+// retried or discarded.
 func TestDeadLettersOutliveTheirArchivedTasks(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
@@ -69,7 +69,7 @@ func TestDeadLettersOutliveTheirArchivedTasks(t *testing.T) {
 func TestTheSweepTrimsArchivesOfCustomersWithoutWork(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
-	// A customer who has had an export, and has no work.
+	// A customer with a past export and no work.
 	r.start()
 	r.run(tasks.ToJob(job), tasks.Options{}, ana())
 	r.worker.Stop()
@@ -82,7 +82,7 @@ func TestTheSweepTrimsArchivesOfCustomersWithoutWork(t *testing.T) {
 	})
 }
 
-// archive puts tasks that are no exports into the archive of a queue.
+// archive puts foreign tasks into the archive of a queue.
 func (r *rig) archive(queue string, n int) {
 	r.t.Helper()
 	client := asynq.NewClientFromRedisClient(r.redis)

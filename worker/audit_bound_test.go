@@ -17,8 +17,7 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// replySize measures the largest reply, in values, that a client was given at once: a
-// pipeline counts as one.
+// replySize measures the largest reply to a client, in values. A pipeline counts as one reply.
 type replySize struct {
 	mu      sync.Mutex
 	largest int
@@ -74,8 +73,8 @@ func values(v reflect.Value) int {
 	}
 }
 
-// The check reads page by page, and keeps a bounded number of violations, however much
-// there is; it finds the last of all the same.
+// The check reads page by page and keeps a bounded number of violations. It finds the last
+// violation even so.
 func TestTheCheckHoldsLittle(t *testing.T) {
 	t.Parallel()
 	const exports, batches, markers = 6000, 1500, 8000
@@ -95,7 +94,7 @@ func TestTheCheckHoldsLittle(t *testing.T) {
 	_, err = client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		long := time.Now().Add(-time.Hour).UnixMilli()
 		for i, ref := range refs {
-			// As many are due in the same moment as one chunk brings.
+			// One chunk's worth is due at the same moment.
 			pipe.ZAdd(ctx, p+"due", redis.Z{Score: float64(long + int64(i/500)), Member: ref.Export})
 		}
 		for i := range markers {

@@ -83,7 +83,7 @@ func TestAuditDuringARun(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: icimstest.Config{
 		Seed: 3, Latency: icimstest.Latency{None: true}, Faults: icimstest.Faults{Error500Before: 0.05, Error500After: 0.02, ResetBefore: 0.02},
-	}, settings: impatient})
+	}, settings: shortWaits})
 	id := r.send(tasks.ToJob(job), tasks.Options{}, people(400)...)
 	for looks := 0; ; looks++ {
 		if found := append(r.auditLedger(), r.auditQueue()...); len(found) > 0 {

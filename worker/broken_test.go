@@ -7,11 +7,11 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Keys of one customer that hold something else keep nobody else's exports.
+// A customer's keys of a wrong type do not affect other customers' exports.
 func TestBrokenKeysStopNobodyElse(t *testing.T) {
 	t.Parallel()
-	// Numbers that are malformed and fields that are missing hold up that customer alone,
-	// and are not always noticed at once.
+	// Malformed numbers and missing fields affect that customer alone, and are not always noticed
+	// immediately.
 	for _, field := range []string{"c live", "limits w", "limits tat", "b accepted", "b t", "x st", "x b", "x le", "batches"} {
 		t.Run(field, func(t *testing.T) {
 			t.Parallel()

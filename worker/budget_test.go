@@ -7,8 +7,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// The calls that candidates cost are the product's scarcest resource. The
-// simulator's call log is the proof.
+// The simulator's call log shows how many calls candidates cost.
 func TestCallBudget(t *testing.T) {
 	t.Parallel()
 	const n = 2_000

@@ -19,8 +19,8 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// While a node of a cluster is out of reach, a worker starts, opens lanes and
-// exports for all customers that have nothing on it.
+// While a cluster node is unreachable, a worker starts, opens lanes and exports for all customers
+// without keys on that node.
 func TestANodeStopsOnlyItsOwnCustomers(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -35,16 +35,15 @@ func TestANodeStopsOnlyItsOwnCustomers(t *testing.T) {
 			t.Parallel()
 			cluster := redistest.StartCluster(t, 3, redistest.Config("cluster-require-full-coverage", "no"))
 			client := cluster.Client(t)
-			// One that has none of the keys that all customers share and that new work
-			// needs.
+			// A node without the shared keys that new work needs.
 			victim := nodeOf(t, cluster, client, "asynq:cancel")
 			for _, shared := range []string{"ix:lanes", "ix:workers", "ix:customers", "asynq:queues"} {
 				if nodeOf(t, cluster, client, shared) == victim {
 					t.Fatalf("%s is on the node that is to be struck", shared)
 				}
 			}
-			struck := aloof(t, cluster, client, victim)
-			others := slices.Concat(aloof(t, cluster, client, (victim+1)%3)[:2], aloof(t, cluster, client, (victim+2)%3)[:2])
+			struck := customersOnOneNode(t, cluster, client, victim)
+			others := slices.Concat(customersOnOneNode(t, cluster, client, (victim+1)%3)[:2], customersOnOneNode(t, cluster, client, (victim+2)%3)[:2])
 
 			sim := icimstest.New(calm())
 			server := icimstest.NewServer(sim)
@@ -117,8 +116,8 @@ func nodeOf(t *testing.T, cluster *redistest.Cluster, client *redis.ClusterClien
 	return slices.Index(cluster.Addrs(), node.Options().Addr)
 }
 
-// aloof finds three customers that have all their keys on one node.
-func aloof(t *testing.T, cluster *redistest.Cluster, client *redis.ClusterClient, node int) (customers []string) {
+// customersOnOneNode returns three customers with all their keys on one node.
+func customersOnOneNode(t *testing.T, cluster *redistest.Cluster, client *redis.ClusterClient, node int) (customers []string) {
 	t.Helper()
 	for id := 1000; len(customers) < 3; id++ {
 		c := strconv.Itoa(id)

@@ -19,7 +19,7 @@ import (
 	"github.com/seekout/icims-export/worker/control"
 )
 
-// asksCustomer is a control task that reads the customer, and tells its name.
+// asksCustomer is a control task that reads the customer and returns its name.
 func asksCustomer(ctx context.Context, r *control.Run) (any, error) {
 	client, err := r.Client()
 	if err != nil {
@@ -44,7 +44,7 @@ func (r *rig) ask(customer string) store.ControlTask {
 	return e
 }
 
-// controlTask reads a control task once it is as it should be.
+// controlTask waits until a control task meets the condition, and returns it.
 func (r *rig) controlTask(e store.ControlTask, what string, holds func(store.ControlTask) bool) store.ControlTask {
 	r.t.Helper()
 	r.eventually("the control task "+what, func() bool {
@@ -82,7 +82,7 @@ func TestAControlTaskIsRunByAWorkerAndCounted(t *testing.T) {
 	if e.State != store.ControlDone || string(e.Result) != `"seen"` || e.Calls != 1 {
 		t.Errorf("%+v", e)
 	}
-	// Permits are given back a moment after their calls.
+	// Permits are returned a moment after their calls.
 	r.eventually("the call is counted, and its permit is back", func() bool {
 		standing, err := r.ledger.Standings(t.Context(), customer)
 		return err == nil && standing[0].Own == 1 && standing[0].InFlight == 0
@@ -117,7 +117,7 @@ func TestAControlTaskPassesWhatHoldsExportsBack(t *testing.T) {
 	}
 }
 
-// closeByVerdict lets an export meet a wrong password, then corrects the password.
+// closeByVerdict runs an export with a wrong password, then corrects the password.
 func (r *rig) closeByVerdict() {
 	r.t.Helper()
 	r.tenant.SetPassword("another")
@@ -160,7 +160,7 @@ func TestAControlTaskWaitsForTheQuotaAsExportsDo(t *testing.T) {
 	}
 }
 
-// blockedFirst is a control task whose first run blocks until it is told to end.
+// blockedFirst is a control task whose first run blocks until it is released.
 func blockedFirst() (do func(context.Context, *control.Run) (any, error), began chan *control.Run, release chan struct{}) {
 	began, release = make(chan *control.Run, 8), make(chan struct{})
 	blocked := atomic.Bool{}
@@ -179,7 +179,7 @@ func blockedFirst() (do func(context.Context, *control.Run) (any, error), began 
 	}, began, release
 }
 
-// expireLease makes asynq's lease of a control task look as if it had run out long ago.
+// expireLease expires asynq's lease of a control task.
 func (f *fleet) expireLease(t store.ControlTask) {
 	f.t.Helper()
 	id := t.Customer + ":" + string(t.Kind) + ":" + t.ID
@@ -196,14 +196,14 @@ func TestAControlTaskOfADeadWorkerRunsAgain(t *testing.T) {
 	first := f.join(nil)
 	e := f.ask("1001")
 	<-began
-	first.cut.off.Store(true) // it falls silent
+	first.cut.off.Store(true) // it loses Redis
 	f.expireLease(e)
 	f.join(nil) // its recoverer finds the task
 	<-began
 	if e = f.endedControl(e); e.State != store.ControlDone || e.Tries != 2 || string(e.Result) != `"seen"` {
 		t.Errorf("%+v", e)
 	}
-	// The first run still goes on, and can record nothing.
+	// The first run is still in progress, and can record nothing.
 	first.cut.off.Store(false)
 	close(release)
 	f.eventually("the first run learns that it has lost the task", func() bool {
@@ -252,7 +252,7 @@ func TestAControlTaskOfAWorkerThatStopsIsHandedBack(t *testing.T) {
 	}
 }
 
-// info is what asynq says of a control task.
+// info returns asynq's information about a control task.
 func (r *rig) info(t store.ControlTask) *asynq.TaskInfo {
 	r.t.Helper()
 	info, err := asynq.NewInspectorFromRedisClient(r.redis).GetTaskInfo("icims:control", t.Customer+":"+string(t.Kind)+":"+t.ID)
@@ -269,7 +269,7 @@ func TestAsynqSaysHowAControlTaskEnded(t *testing.T) {
 	if info := r.info(e); string(info.Result) != "done, calls to iCIMS: 1" || string(info.Payload) != `{"customer":"1234","kind":"verify"}` || info.Type != "icims:verify" {
 		t.Errorf("%s %s %s", info.Type, info.Payload, info.Result)
 	}
-	// What asynq still keeps holds up no later one.
+	// Tasks that asynq still keeps do not block later ones.
 	if again := r.endedControl(r.ask(customer)); again.ID == e.ID || again.State != store.ControlDone {
 		t.Errorf("%+v", again)
 	}
@@ -288,7 +288,7 @@ func TestAPanicEndsAControlTaskAndNothingElse(t *testing.T) {
 	if b := r.run(tasks.Prospects, tasks.Options{}, ana()); b.Created != 1 {
 		t.Errorf("%+v", b)
 	}
-	// What has failed runs no more, and holds up no later one.
+	// Failed tasks do not run again and do not block later ones.
 	r.must(asynq.NewInspectorFromRedisClient(r.redis).RunTask("icims:control", r.info(e).ID))
 	r.eventually("it has ended again", func() bool { return r.info(e).State == asynq.TaskStateCompleted })
 	if again := r.endedControl(r.ask(customer)); again.ID == e.ID {
@@ -338,7 +338,7 @@ func TestAControlTaskIsLeftToAWorkerThatHasTheConnection(t *testing.T) {
 	}
 }
 
-// orphan makes a control task look as if it had been handed on for long.
+// orphan makes a control task look as if it had waited for a connection for long.
 func (r *rig) orphan(t store.ControlTask) {
 	r.t.Helper()
 	r.controlTask(t, "is handed on", func(t store.ControlTask) bool { return t.State == store.ControlWaiting && !t.Began.IsZero() })
@@ -350,12 +350,12 @@ func TestControlTasksOfAVersionWithAQueueOfItsOwnAreTakenOver(t *testing.T) {
 	ctx := t.Context()
 	waiting, _, err := r.ledger.RecordControlTask(ctx, customer, store.ControlVerify, nil, "maria")
 	r.must(err)
-	// One that a worker of that version ran, as its script left it.
+	// A task that a worker of that version ran, as its script left it.
 	running, _, err := r.ledger.RecordControlTask(ctx, "1235", store.ControlVerify, nil, "joe")
 	r.must(err)
 	r.must(r.redis.HSet(ctx, "ix:{1235}:errand:"+running.ID, "st", "running", "tk", "1", "le", "1", "wk", "w1", "rq", "r", "began", time.Now().UnixMilli(), "tries", "1").Err())
 	now := float64(time.Now().UnixMicro())
-	for _, member := range []string{customer + ":verify", "1235:verify", "1236:jobs"} { // of the last nothing is left
+	for _, member := range []string{customer + ":verify", "1235:verify", "1236:jobs"} { // the last one has no record left
 		r.must(r.redis.ZAdd(ctx, "ix:errands", redis.Z{Score: now, Member: member}).Err())
 	}
 	r.start()
@@ -384,7 +384,7 @@ func TestAControlTaskUsesTheConnectionAsItIsInTheStoreNow(t *testing.T) {
 	r := serving(t, rigOptions{}, asksCustomer)
 	c := r.conn
 	c.Password = "wrong"
-	// The worker is never told of it.
+	// The worker is never notified of it.
 	if _, err := r.ledger.AddConnection(t.Context(), c, "maria", ""); err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// The tests named TestEitherWorld run exports in both positions of a switch of the
-// simulator. docs/fidelity.md has the table.
+// The tests named TestEitherWorld run exports in both positions of a switch of the simulator.
+// docs/fidelity.md has the table.
 
 // behaving is a calm simulator with some switches set.
 func behaving(b icimstest.Behaviour) icimstest.Config {
@@ -22,10 +22,10 @@ func behaving(b icimstest.Behaviour) icimstest.Config {
 	return c
 }
 
-// soon lets writes whose answer was lost settle at once.
+// soon makes writes with a lost response settle immediately.
 func soon(s *worker.Settings) { s.SettleTime = 100 * time.Millisecond }
 
-// whole expects that all candidates of a batch are in iCIMS once, each on the job once.
+// whole checks that all candidates of a batch are in iCIMS once, each with one workflow.
 func (r *rig) whole(b store.Batch, n int) {
 	r.t.Helper()
 	if inv := r.sim.Invariants(); b.Dead != 0 || inv.People != n || inv.Workflows != n || len(inv.Violations()) > 0 {
@@ -34,8 +34,7 @@ func (r *rig) whole(b store.Batch, n int) {
 	r.clean()
 }
 
-// TestEitherWorldInterceptedAnswers puts answers of a proxy between some calls and their
-// own ones.
+// TestEitherWorldInterceptedAnswers replaces the responses to some calls by a proxy's.
 func TestEitherWorldInterceptedAnswers(t *testing.T) {
 	t.Parallel()
 	const n = 24
@@ -71,8 +70,8 @@ func TestEitherWorldInterceptedAnswers(t *testing.T) {
 	}
 }
 
-// TestEitherWorldOwnRefusals: iCIMS's own refusals count, with the transaction header
-// and without.
+// TestEitherWorldOwnRefusals: iCIMS's own refusals count, with and without the transaction
+// header.
 func TestEitherWorldOwnRefusals(t *testing.T) {
 	t.Parallel()
 	for _, header := range []string{icimstest.Present, icimstest.Absent} {
@@ -109,7 +108,7 @@ func TestEitherWorldOwnRefusals(t *testing.T) {
 	}
 }
 
-// closedBy waits until nobody may make a call, for a reason.
+// closedBy waits until calls are closed for a reason.
 func (r *rig) closedBy(reason store.Reason) {
 	r.t.Helper()
 	r.eventually("calls are held back", func() bool {
@@ -118,8 +117,8 @@ func (r *rig) closedBy(reason store.Reason) {
 	})
 }
 
-// TestEitherWorldUserWithoutWebServices tells a user who may not use the API from a
-// wrong password.
+// TestEitherWorldUserWithoutWebServices distinguishes a user without API access from a wrong
+// password.
 func TestEitherWorldUserWithoutWebServices(t *testing.T) {
 	t.Parallel()
 	for name, status := range map[string]int{"granted": 0, "refused with 401": 401, "refused with 403": 403, "refused with 400": 400} {
@@ -131,7 +130,7 @@ func TestEitherWorldUserWithoutWebServices(t *testing.T) {
 				r.whole(r.run(tasks.ToJob(job), tasks.Options{}, people(n)...), n)
 				return
 			}
-			// It works, and then the right is taken.
+			// The right is withdrawn after a success.
 			all := people(n + 5)
 			r.run(tasks.ToJob(job), tasks.Options{}, all[n:]...)
 			r.tenant.SetWebServices(false)
@@ -148,7 +147,7 @@ func TestEitherWorldUserWithoutWebServices(t *testing.T) {
 			}
 			r.tenant.SetWebServices(true)
 			r.conn.Password = password + " "
-			r.tenant.SetPassword(password + " ") // a change of the connection lets calls be tried at once
+			r.tenant.SetPassword(password + " ") // a changed connection reopens calls
 			r.worker.SetConnections([]store.Connection{r.conn})
 			b := r.finished(id)
 			r.whole(b, n+5)
@@ -156,8 +155,8 @@ func TestEitherWorldUserWithoutWebServices(t *testing.T) {
 	}
 }
 
-// TestEitherWorldPatchAnswersAndPrimary updates people, whether or not PATCH answers have
-// a Location and entries say which one is primary.
+// TestEitherWorldPatchAnswersAndPrimary updates people, with and without a Location in PATCH
+// responses and a primary flag in entries.
 func TestEitherWorldPatchAnswersAndPrimary(t *testing.T) {
 	t.Parallel()
 	for _, b := range []icimstest.Behaviour{

@@ -11,14 +11,14 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// The tests named TestEitherWorld run exports in both positions of a switch of the
-// simulator. docs/fidelity.md has the table.
+// The tests named TestEitherWorld run exports in both positions of a switch of the simulator.
+// docs/fidelity.md has the table.
 
 // unverified is the profile of a connection that was never verified.
 var unverified = store.TenantProfile{}
 
-// inWorld is a rig whose simulator behaves so and whose connection has the profile.
-func inWorld(t *testing.T, b icimstest.Behaviour, p store.TenantProfile, change ...func(*rigOptions)) *rig {
+// tenantRig returns a rig with a behavior of the simulator and a profile of the connection.
+func tenantRig(t *testing.T, b icimstest.Behaviour, p store.TenantProfile, change ...func(*rigOptions)) *rig {
 	t.Helper()
 	sim := calm()
 	sim.Behaviour = b
@@ -29,12 +29,12 @@ func inWorld(t *testing.T, b icimstest.Behaviour, p store.TenantProfile, change 
 	return newRig(t, o)
 }
 
-// hasty gives exports up after a second of failures.
-func hasty(o *rigOptions) {
+// shortBudget makes exports dead after a second of failures.
+func shortBudget(o *rigOptions) {
 	o.settings = func(s *worker.Settings) { s.RetryBudget = time.Second }
 }
 
-// knows puts candidates into iCIMS beforehand and returns their ids there.
+// knows adds candidates to iCIMS and returns their IDs there.
 func (r *rig) knows(candidates ...tasks.Candidate) []int64 {
 	ids := make([]int64, len(candidates))
 	for i, c := range candidates {
@@ -43,7 +43,7 @@ func (r *rig) knows(candidates ...tasks.Candidate) []int64 {
 	return ids
 }
 
-// holds expects so many people and workflows in iCIMS, each once.
+// holds checks the number of people and workflows in iCIMS, each once.
 func (r *rig) holds(people, workflows int) {
 	r.t.Helper()
 	if inv := r.sim.Invariants(); inv.People != people || inv.Workflows != workflows || len(inv.Violations()) > 0 {
@@ -52,7 +52,7 @@ func (r *rig) holds(people, workflows int) {
 	r.clean()
 }
 
-// ended expects a batch to end so.
+// ended checks the counts of a batch.
 func (r *rig) ended(b store.Batch, created, updated, dead int) {
 	r.t.Helper()
 	if b.Created != created || b.Updated != updated || b.Dead != dead {
@@ -78,12 +78,12 @@ func TestEitherWorldSeveralAddresses(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("values %s, group %s, known %q", w.values, w.group, w.or), func(t *testing.T) {
 			t.Parallel()
-			r := inWorld(t, icimstest.Behaviour{TextValues: w.values, GroupOr: w.group}, store.TenantProfile{SearchOr: w.or, ReadsPair: store.Yes})
+			r := tenantRig(t, icimstest.Behaviour{TextValues: w.values, GroupOr: w.group}, store.TenantProfile{SearchOr: w.or, ReadsPair: store.Yes})
 			all := people(n)
 			r.knows(all...)
 			r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), 0, n, 0)
 			r.holds(n, n)
-			// 50 addresses a call, and some more where neighbours are not known yet.
+			// 50 addresses per call, and a few more while neighbors are unknown.
 			if searches := r.calls("search.people"); w.or == store.Yes && searches > n/10 || w.or != store.Yes && searches != n {
 				t.Errorf("%d searches for people", searches)
 			}
@@ -101,7 +101,7 @@ func TestEitherWorldUnreadableEmail(t *testing.T) {
 			world, profile := icimstest.Behaviour{EmailView: view}, store.TenantProfile{SearchOr: or}
 			t.Run(name+"known people are adopted, new ones created", func(t *testing.T) {
 				t.Parallel()
-				r := inWorld(t, world, profile)
+				r := tenantRig(t, world, profile)
 				all := people(n)
 				r.knows(all[:n/2]...)
 				r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), n/2, n/2, 0)
@@ -109,7 +109,7 @@ func TestEitherWorldUnreadableEmail(t *testing.T) {
 			})
 			t.Run(name+"one of two people with the address", func(t *testing.T) {
 				t.Parallel()
-				r := inWorld(t, world, profile)
+				r := tenantRig(t, world, profile)
 				r.knows(ana(), ana())
 				b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
 				if inv := r.sim.Invariants(); inv.People != 2 {
@@ -123,7 +123,7 @@ func TestEitherWorldUnreadableEmail(t *testing.T) {
 			})
 			t.Run(name+"a person made a moment ago, whom searches do not show yet", func(t *testing.T) {
 				t.Parallel()
-				r := inWorld(t, world, profile, func(o *rigOptions) { o.sim.Faults.SearchLag = time.Hour })
+				r := tenantRig(t, world, profile, func(o *rigOptions) { o.sim.Faults.SearchLag = time.Hour })
 				again := ana()
 				again.ID = "c-000124"
 				r.ended(r.run(tasks.ToJob(job), tasks.Options{}, ana()), 1, 0, 0)
@@ -132,7 +132,7 @@ func TestEitherWorldUnreadableEmail(t *testing.T) {
 			})
 			t.Run(name+"a longer address is nobody, if it can be read", func(t *testing.T) {
 				t.Parallel()
-				r := inWorld(t, world, profile)
+				r := tenantRig(t, world, profile)
 				longer := ana()
 				longer.Email = "mari" + longer.Email
 				r.knows(longer)
@@ -171,7 +171,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("search %s, route %s, second %s, known %q", w.search, w.route, w.second, w.reads), func(t *testing.T) {
 			t.Parallel()
-			r := inWorld(t, icimstest.Behaviour{PairSearch: w.search, PairRoute: w.route, DuplicateWorkflow: w.second},
+			r := tenantRig(t, icimstest.Behaviour{PairSearch: w.search, PairRoute: w.route, DuplicateWorkflow: w.second},
 				store.TenantProfile{SearchOr: store.Yes, ReadsPair: w.reads})
 			all := people(2 * n)
 			for _, id := range r.knows(all...)[:n] { // n of them are on the job already
@@ -191,12 +191,13 @@ func TestEitherWorldExistingPair(t *testing.T) {
 	unseen := store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.No, FindsPair: store.No}
 	t.Run("neither search nor route shows it", func(t *testing.T) {
 		t.Parallel()
-		r := inWorld(t, hidden, unseen)
+		r := tenantRig(t, hidden, unseen)
 		all := people(3 * n)
 		for _, id := range r.knows(all[:2*n]...)[:n] {
 			r.tenant.AddWorkflow(id, job, "D10100")
 		}
-		// Whoever was there before may be on the job: those are left to people. Others are new.
+		// Existing people may be on the job, so their exports become dead. New people are
+		// exported.
 		b := r.run(tasks.ToJob(job), tasks.Options{}, all...)
 		if inv := r.sim.Invariants(); b.Created != n || b.Dead != 2*n || inv.People != 3*n || inv.Workflows != 2*n || len(inv.Violations()) > 0 {
 			t.Errorf("%+v; %d people, %d workflows, %v", b, inv.People, inv.Workflows, inv.Violations())
@@ -209,7 +210,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 	})
 	t.Run("neither search nor route shows it, and an earlier export made it", func(t *testing.T) {
 		t.Parallel()
-		r := inWorld(t, hidden, unseen)
+		r := tenantRig(t, hidden, unseen)
 		all := people(n)
 		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), n, 0, 0)
 		for _, key := range r.redis.Keys(t.Context(), "ix:{"+customer+"}:k:*").Val() { // as after an hour
@@ -222,7 +223,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 		t.Parallel()
 		world := hidden
 		world.DuplicateWorkflow = icimstest.Reject400
-		r := inWorld(t, world, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.No})
+		r := tenantRig(t, world, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.No})
 		all := people(2 * n)
 		for _, id := range r.knows(all...)[:n] {
 			r.tenant.AddWorkflow(id, job, "D10100")
@@ -232,7 +233,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 	})
 	t.Run("a gateway that does not know the route", func(t *testing.T) {
 		t.Parallel()
-		r := inWorld(t, icimstest.Behaviour{}, unverified)
+		r := tenantRig(t, icimstest.Behaviour{}, unverified)
 		r.knows(people(n)...)
 		r.sim.AddRule(icimstest.Rule{Route: "workflows.pair", Times: -1, Fault: icimstest.Gateway404})
 		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, people(n)...), 0, n, 0)
@@ -240,7 +241,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 	})
 	t.Run("new people cost no question", func(t *testing.T) {
 		t.Parallel()
-		r := inWorld(t, icimstest.Behaviour{PairSearch: icimstest.Misses}, unverified)
+		r := tenantRig(t, icimstest.Behaviour{PairSearch: icimstest.Misses}, unverified)
 		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, people(n)...), n, 0, 0)
 		r.holds(n, n)
 		if asked := r.calls("workflows.pair", "search.applicantworkflows"); asked != 0 {
@@ -249,7 +250,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 	})
 	t.Run("a route that has answered is asked until it answers again", func(t *testing.T) {
 		t.Parallel()
-		r := inWorld(t, icimstest.Behaviour{PairSearch: icimstest.Misses, DuplicateWorkflow: icimstest.Allow}, unverified)
+		r := tenantRig(t, icimstest.Behaviour{PairSearch: icimstest.Misses, DuplicateWorkflow: icimstest.Allow}, unverified)
 		all := people(n)
 		for _, id := range r.knows(all...) {
 			r.tenant.AddWorkflow(id, job, "D10100")
@@ -279,21 +280,21 @@ func TestEitherWorldShapeOfNobody(t *testing.T) {
 		{"errors with code 2, never verified", icimstest.ErrorsObject, unverified, n},
 		{"404 with code 2, never verified", icimstest.Errors404, unverified, n},
 		{"errors without a readable code", icimstest.Uncoded, errorsShape(-1), n},
-		// This may mean anything, so nobody is created.
+		// The response is ambiguous, so no person is created.
 		{"errors without a readable code, never verified", icimstest.Uncoded, unverified, 0},
 	} {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
-			r := inWorld(t, icimstest.Behaviour{EmptySearch: w.empty}, w.profile, func(o *rigOptions) {
+			r := tenantRig(t, icimstest.Behaviour{EmptySearch: w.empty}, w.profile, func(o *rigOptions) {
 				if w.created == 0 {
-					hasty(o)
+					shortBudget(o)
 				}
 			})
 			all := people(2 * n)
 			r.knows(all[:n]...)
 			b := r.run(tasks.ToJob(job), tasks.Options{}, all...)
 			if w.created == 0 {
-				// Whether known people are on the job cannot be told either.
+				// Whether known people are on the job is ambiguous too.
 				r.allDead(b, 2*n, store.ReasonBudgetSpent)
 				r.holds(n, 0)
 				return
@@ -313,7 +314,7 @@ func TestEitherWorldGateway404(t *testing.T) {
 			for _, profile := range []store.TenantProfile{unverified, {SearchOr: store.Yes, ReadsPair: store.Yes}} {
 				t.Run(fmt.Sprintf("%s, %.0f%% of calls, known %q", route, 100*rate, profile.SearchOr), func(t *testing.T) {
 					t.Parallel()
-					r := inWorld(t, icimstest.Behaviour{}, profile)
+					r := tenantRig(t, icimstest.Behaviour{}, profile)
 					all := people(2 * n)
 					r.knows(all[:n]...)
 					if rate > 0 {
@@ -328,7 +329,7 @@ func TestEitherWorldGateway404(t *testing.T) {
 	for _, route := range []string{"people.get", "jobs.get"} {
 		t.Run(route+", a 404 of iCIMS with a code that nobody knows", func(t *testing.T) {
 			t.Parallel()
-			r := inWorld(t, icimstest.Behaviour{}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes})
+			r := tenantRig(t, icimstest.Behaviour{}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes})
 			all := people(n)
 			r.knows(all[:n/2]...)
 			r.sim.AddRule(icimstest.Rule{Route: route, Times: 3, Fault: icimstest.StatusBefore, Status: 404, Code: 8})
@@ -340,7 +341,7 @@ func TestEitherWorldGateway404(t *testing.T) {
 	for _, or := range []store.Answer{store.Yes, ""} {
 		t.Run(fmt.Sprintf("a hit that reads as missing for a while, known %q", or), func(t *testing.T) {
 			t.Parallel()
-			r := inWorld(t, icimstest.Behaviour{}, store.TenantProfile{SearchOr: or})
+			r := tenantRig(t, icimstest.Behaviour{}, store.TenantProfile{SearchOr: or})
 			r.knows(ana())
 			rule := missing
 			rule.Times = 3
@@ -350,7 +351,7 @@ func TestEitherWorldGateway404(t *testing.T) {
 		})
 		t.Run(fmt.Sprintf("a hit that always reads as missing, known %q", or), func(t *testing.T) {
 			t.Parallel()
-			r := inWorld(t, icimstest.Behaviour{}, store.TenantProfile{SearchOr: or}, hasty)
+			r := tenantRig(t, icimstest.Behaviour{}, store.TenantProfile{SearchOr: or}, shortBudget)
 			r.knows(ana())
 			rule := missing
 			rule.Times = -1
@@ -367,7 +368,7 @@ func TestEitherWorldManyLongerAddresses(t *testing.T) {
 	t.Run("more people with the very address than are read", func(t *testing.T) {
 		t.Parallel()
 		const many = 401
-		r := inWorld(t, icimstest.Behaviour{}, unverified)
+		r := tenantRig(t, icimstest.Behaviour{}, unverified)
 		for range many {
 			r.knows(ana())
 		}
@@ -383,11 +384,11 @@ func TestEitherWorldManyLongerAddresses(t *testing.T) {
 				if known == store.Yes {
 					profile.IgnoresCase = store.AnswerOf(spelling == icimstest.Insensitive)
 				}
-				// The exact search is enough where it is known to ignore case.
+				// One exact search is enough if it is known to ignore case.
 				undecided := longer > 200 && profile.IgnoresCase != store.Yes
 				name := fmt.Sprintf("case %s, %d longer addresses, known %q: ", spelling, longer, known)
 				setUp := func(t *testing.T) *rig {
-					r := inWorld(t, icimstest.Behaviour{SearchEmailCase: spelling}, profile)
+					r := tenantRig(t, icimstest.Behaviour{SearchEmailCase: spelling}, profile)
 					for i := range longer {
 						r.tenant.AddPerson(map[string]any{"firstname": "Mariana", "lastname": "Duarte", "email": fmt.Sprintf("mari%d.%s", i, ana().Email)})
 					}
@@ -425,14 +426,14 @@ func TestEitherWorldManyLongerAddresses(t *testing.T) {
 	}
 }
 
-// TestEitherWorldHiddenPeopleHoldExports: row 3. Verification has found that searches show nobody.
+// TestEitherWorldHiddenPeopleHoldExports: row 3. Verification found that searches show no people.
 func TestEitherWorldHiddenPeopleHoldExports(t *testing.T) {
 	t.Parallel()
 	const n = 3
 	for shown, sees := range map[string]store.Answer{icimstest.Everybody: store.Yes, icimstest.Nobody: store.No} {
 		t.Run(shown, func(t *testing.T) {
 			t.Parallel()
-			r := inWorld(t, icimstest.Behaviour{PeopleInSearch: shown}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes, SeesPeople: sees})
+			r := tenantRig(t, icimstest.Behaviour{PeopleInSearch: shown}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes, SeesPeople: sees})
 			all := people(n)
 			r.knows(all...)
 			if sees == store.Yes {

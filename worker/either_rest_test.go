@@ -12,11 +12,11 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// The tests named TestEitherWorld run exports in both positions of a switch of the
-// simulator. docs/fidelity.md has the table.
+// The tests named TestEitherWorld run exports in both positions of a switch of the simulator.
+// docs/fidelity.md has the table.
 
-// TestEitherWorldOtherAnswers: new and known people, in the other position of each switch that has no
-// row of its own. People and workflows are made once, and what known people have stays.
+// TestEitherWorldOtherAnswers: new and known people, in the other position of each switch without
+// a row of its own. People and workflows are created once, and data of known people stays.
 func TestEitherWorldOtherAnswers(t *testing.T) {
 	t.Parallel()
 	const n = 8
@@ -34,7 +34,7 @@ func TestEitherWorldOtherAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := inWorld(t, b, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes}, func(o *rigOptions) {
+			r := tenantRig(t, b, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes}, func(o *rigOptions) {
 				o.tenant = func(c *icimstest.TenantConfig) {
 					c.HiddenEntries = map[string][]string{"lists.school": {"Hidden School"}}
 				}
@@ -72,8 +72,8 @@ func TestEitherWorldOtherAnswers(t *testing.T) {
 	}
 }
 
-// TestEitherWorldSpentQuota: whatever status iCIMS gives when the day's calls are used up, exports wait for
-// the next day.
+// TestEitherWorldSpentQuota: whatever status iCIMS returns when the daily calls are used up,
+// exports wait for the next day.
 func TestEitherWorldSpentQuota(t *testing.T) {
 	t.Parallel()
 	const n = 20
@@ -81,13 +81,13 @@ func TestEitherWorldSpentQuota(t *testing.T) {
 		for _, after := range []string{icimstest.Absent, icimstest.Present} {
 			t.Run(fmt.Sprintf("%d, Retry-After %s", status, after), func(t *testing.T) {
 				t.Parallel()
-				r := inWorld(t, icimstest.Behaviour{QuotaStatus: status, RetryAfter: after}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes}, func(o *rigOptions) {
+				r := tenantRig(t, icimstest.Behaviour{QuotaStatus: status, RetryAfter: after}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes}, func(o *rigOptions) {
 					o.tenant = func(c *icimstest.TenantConfig) { c.DailyLimit = 1000 }
 				})
 				all := people(n + 2)
 				r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all[n:]...), 2, 0, 0)
 				before := r.sim.CallCount()
-				r.tenant.SpendQuota(1000) // by somebody else on the account
+				r.tenant.SpendQuota(1000) // by another user of the account
 				id := r.send(tasks.ToJob(job), tasks.Options{}, all[:n]...)
 				r.closedBy(store.Reason(icims.ReasonQuotaExhausted))
 				for _, o := range r.outcomes(id) {

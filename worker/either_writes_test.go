@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// TestEitherWorldFolder updates people whose folder iCIMS shows, and hides.
+// TestEitherWorldFolder updates people with a visible and a hidden folder.
 func TestEitherWorldFolder(t *testing.T) {
 	t.Parallel()
 	for _, folder := range []string{icimstest.Shown, icimstest.Hidden} {
@@ -56,7 +56,7 @@ func TestEitherWorldFolder(t *testing.T) {
 	}
 }
 
-// TestEitherWorldFolderOnCreate: a folder that iCIMS does not take shows in the results.
+// TestEitherWorldFolderOnCreate: a refused folder appears in the results.
 func TestEitherWorldFolderOnCreate(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{icimstest.Warn, icimstest.Refuse} {
@@ -74,7 +74,7 @@ func TestEitherWorldFolderOnCreate(t *testing.T) {
 	}
 }
 
-// history counts the entries of a collection over all people, and those that have a child.
+// history counts the entries of a collection over all people, and those with a child.
 func (r *rig) history(collection, child string) (people, entries, children int) {
 	for _, p := range r.tenant.People() {
 		list, _ := p.Fields[collection].([]any)
@@ -91,8 +91,8 @@ func (r *rig) history(collection, child string) (people, entries, children int) 
 	return people, entries, children
 }
 
-// TestEitherWorldHiddenSchool: of a school that the tenant hides, nothing else is lost
-// than the school, whatever iCIMS names in its refusal.
+// TestEitherWorldHiddenSchool: if the tenant hides the school, only the school is lost, whatever
+// field iCIMS names in its refusal.
 func TestEitherWorldHiddenSchool(t *testing.T) {
 	t.Parallel()
 	const n, every = 100, 20
@@ -137,8 +137,8 @@ func TestEitherWorldHiddenSchool(t *testing.T) {
 	}
 }
 
-// TestEitherWorldOwedEducationIsFilled: an update writes what an earlier export could
-// not, where the history is empty.
+// TestEitherWorldOwedEducationIsFilled: an update adds what an earlier export could not, if the
+// history is empty.
 func TestEitherWorldOwedEducationIsFilled(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{icimstest.Refuse, icimstest.Warn} {
@@ -172,7 +172,7 @@ func TestEitherWorldOwedEducationIsFilled(t *testing.T) {
 			}
 			r.clean()
 
-			// Somebody else may have entered what is owed.
+			// Another user may have added what is owed.
 			other := people(1)[0]
 			other.Education = []tasks.Education{{School: "Hidden School"}}
 			made := r.outcomes(r.run(tasks.Prospects, tasks.Options{}, other).ID)[0]
@@ -189,8 +189,8 @@ func TestEitherWorldOwedEducationIsFilled(t *testing.T) {
 	}
 }
 
-// TestEitherWorldStatusByLabel: the workflows are in the connection's status, or say
-// that they are not, whatever iCIMS does with a label.
+// TestEitherWorldStatusByLabel: workflows have the connection's status or a warning, whatever
+// iCIMS does with a label.
 func TestEitherWorldStatusByLabel(t *testing.T) {
 	t.Parallel()
 	const n = 12
@@ -231,14 +231,14 @@ func TestEitherWorldStatusByLabel(t *testing.T) {
 	}
 }
 
-// A tenant that stops taking the status after it was verified: a warning counts as a refusal.
+// A tenant that stops accepting the status after verification: a warning counts as a refusal.
 func TestEitherWorldStatusIsIgnoredLater(t *testing.T) {
 	t.Parallel()
 	const n = 6
 	for mode, dropped := range map[string]int{icimstest.Accepted: 0, icimstest.IgnoredWarn: n} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			r := inWorld(t, icimstest.Behaviour{StatusByValue: mode}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes, KeepsStatus: store.Yes})
+			r := tenantRig(t, icimstest.Behaviour{StatusByValue: mode}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes, KeepsStatus: store.Yes})
 			b := r.run(tasks.ToJob(job), tasks.Options{}, people(n)...)
 			told := 0
 			for _, o := range r.outcomes(b.ID) {
@@ -254,8 +254,8 @@ func TestEitherWorldStatusIsIgnoredLater(t *testing.T) {
 	}
 }
 
-// TestEitherWorldUnknownFields: what the tenant does not have is told with the same
-// words, whether iCIMS refuses it or saves the record without.
+// TestEitherWorldUnknownFields: fields that the tenant lacks cause the same warnings, whether
+// iCIMS refuses them or saves the record without them.
 func TestEitherWorldUnknownFields(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{icimstest.Warn, icimstest.Refuse} {
@@ -281,8 +281,8 @@ func TestEitherWorldUnknownFields(t *testing.T) {
 	}
 }
 
-// An account may be allowed to create people and not to change them, and a tenant may not take
-// the source of workflows: neither costs the candidate the workflow.
+// An account may have the right to create people but not to change them, and a tenant may refuse
+// the source of workflows. The candidate gets the workflow in both cases.
 func TestEitherWorldFieldsAreRefusedOnUpdateAndOfWorkflows(t *testing.T) {
 	t.Parallel()
 	refusal := func(route, field string) icimstest.Rule {
@@ -300,7 +300,7 @@ func TestEitherWorldFieldsAreRefusedOnUpdateAndOfWorkflows(t *testing.T) {
 			}
 		}
 		r.whole(b, n)
-		const together = 16 // exports of a lane, which all begin before the third refusal
+		const together = 16 // exports of a lane, all started before the third refusal
 		if calls := r.calls("workflows.create"); calls > n+3+together {
 			t.Errorf("%d calls for %d workflows", calls, n)
 		}
@@ -308,7 +308,7 @@ func TestEitherWorldFieldsAreRefusedOnUpdateAndOfWorkflows(t *testing.T) {
 	t.Run("a name that may not be changed stays", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
-		all := people(5) // the first four are in iCIMS by another name, and the last one is created after them
+		all := people(5) // the first four are in iCIMS under another name, and the last one is created after them
 		var ids []int64
 		for _, c := range all[:4] {
 			ids = append(ids, r.tenant.AddPerson(map[string]any{"firstname": "Other", "lastname": c.LastName, "email": c.Email}))

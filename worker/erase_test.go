@@ -12,11 +12,11 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// Candidates are erased again and again while iCIMS loses answers and its search lags,
-// and are sent again meanwhile: nobody may become two people, or get two workflows.
+// Candidates are erased repeatedly while iCIMS loses responses and its search lags, and are sent
+// again meanwhile. No candidate may become two people or get two workflows.
 func TestErasingWhileExportsRun(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, rigOptions{settings: impatient, sim: icimstest.Config{Seed: 5, Faults: icimstest.Faults{
+	r := newRig(t, rigOptions{settings: shortWaits, sim: icimstest.Config{Seed: 5, Faults: icimstest.Faults{
 		Error500After: 0.1, ResetAfter: 0.1, TimeoutAfter: 0.02, Error503: 0.02, SearchLag: 100 * time.Millisecond,
 	}}})
 	crowd := people(30)
@@ -38,7 +38,7 @@ func TestErasingWhileExportsRun(t *testing.T) {
 	var total store.ErasureReceipt
 	kept := 0
 	for round := range 3 {
-		// The e-mails also belong to others, who are not erased.
+		// The emails also belong to other candidates, who are not erased.
 		twins := people(30)
 		for i := range twins {
 			twins[i].ID = "twin" + twins[i].ID[1:]

@@ -10,9 +10,9 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// impatient shortens the waits so that faults play out quickly; their order
-// (call time-out < settle time, lease) stays.
-func impatient(s *worker.Settings) {
+// shortWaits shortens the waits so that faults resolve quickly. It keeps their order (call
+// timeout < settle time, lease).
+func shortWaits(s *worker.Settings) {
 	s.CallTimeout, s.SettleTime, s.Lease = 300*time.Millisecond, 1200*time.Millisecond, 3*time.Second
 	s.RetryBudget = time.Hour
 }
@@ -27,7 +27,7 @@ func TestLostAnswers(t *testing.T) {
 		} {
 			t.Run(route+" meets "+string(fault)+" and is done once", func(t *testing.T) {
 				t.Parallel()
-				r := newRig(t, rigOptions{sim: calm(), settings: impatient})
+				r := newRig(t, rigOptions{sim: calm(), settings: shortWaits})
 				r.sim.AddRule(icimstest.Rule{Route: route, Fault: fault})
 				b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
 				if inv := r.sim.Invariants(); b.Created != 1 || inv.People != 1 || inv.Workflows != 1 {
@@ -39,13 +39,12 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
-// With the budget spent, a write whose answer was lost is still looked into: dead
-// at once it would let the next export of the e-mail past a person whom searches
-// do not show yet.
+// With the budget spent, a write with a lost response is still checked. If the export became dead
+// immediately, the next export of the email could start before searches show the person.
 func TestBudgetEndsInAnUnknownWrite(t *testing.T) {
 	t.Parallel()
 	brief := func(s *worker.Settings) {
-		impatient(s)
+		shortWaits(s)
 		s.RetryBudget = time.Millisecond
 	}
 	t.Run("one that took effect is adopted, and the e-mail stays locked until then", func(t *testing.T) {
@@ -87,8 +86,7 @@ func TestBudgetEndsInAnUnknownWrite(t *testing.T) {
 	})
 }
 
-// A machine's clock may be wrong by an hour. Whether an export has failed for long
-// enough goes by Redis's clock.
+// A machine's clock may be wrong by an hour. The retry budget is measured by Redis's clock.
 func TestRetryBudgetIgnoresTheWorkersClock(t *testing.T) {
 	t.Parallel()
 	for name, ahead := range map[string]time.Duration{"an hour ahead": time.Hour, "an hour behind": -time.Hour} {
@@ -120,7 +118,7 @@ func TestRandomFaults(t *testing.T) {
 		Error500Before: 0.03, Error500After: 0.03, TimeoutAfter: 0.01, ResetBefore: 0.02, ResetAfter: 0.02, ResetMidBody: 0.02,
 		Error503: 0.02, HTMLError: 0.02, TruncatedJSON: 0.02, SearchLag: 100 * time.Millisecond,
 	}}
-	r := newRig(t, rigOptions{sim: sim, settings: impatient})
+	r := newRig(t, rigOptions{sim: sim, settings: shortWaits})
 	const n = 300
 	b := r.run(tasks.ToJob(job), tasks.Options{}, people(n)...)
 	if inv := r.sim.Invariants(); b.Dead != 0 || inv.People != n || inv.Workflows != n {
@@ -131,7 +129,7 @@ func TestRandomFaults(t *testing.T) {
 
 func TestStoppedWorker(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, rigOptions{sim: icimstest.Config{Seed: 3}, settings: impatient, conn: limited(200)})
+	r := newRig(t, rigOptions{sim: icimstest.Config{Seed: 3}, settings: shortWaits, conn: limited(200)})
 	const n = 200
 	id := r.send(tasks.ToJob(job), tasks.Options{}, people(n)...)
 	r.eventually("some are done", func() bool { return r.sim.Invariants().Workflows > 20 })
@@ -145,7 +143,7 @@ func TestStoppedWorker(t *testing.T) {
 			t.Fatalf("the stop counted as an attempt: %+v", o)
 		}
 	}
-	r.worker = r.newWorker(impatient)
+	r.worker = r.newWorker(shortWaits)
 	r.start()
 	if b := r.finished(id); b.Created != n {
 		t.Errorf("batch %+v", b)

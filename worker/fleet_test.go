@@ -32,7 +32,7 @@ type fleet struct {
 	kinds   map[store.ControlKind]control.Work
 }
 
-// member is one worker, with a connection to Redis and a log of its own.
+// member is one worker, with its own connection to Redis and its own log.
 type member struct {
 	*worker.Worker
 	t    *testing.T
@@ -41,7 +41,7 @@ type member struct {
 	id   string
 }
 
-// newFleet starts no worker. Customers are "1001", "1002", ...
+// newFleet returns a fleet without workers. Customers are "1001", "1002", ...
 func newFleet(t *testing.T, customers int, conn func(*store.Connection)) *fleet {
 	t.Helper()
 	f := &fleet{rig: &rig{t: t, sim: icimstest.New(calm()), logs: &testrig.Log{}}}
@@ -72,14 +72,14 @@ func newFleet(t *testing.T, customers int, conn func(*store.Connection)) *fleet 
 	return f
 }
 
-// nobodyThere is an origin at which nothing listens.
-const nobodyThere = "http://127.0.0.1:1"
+// unreachableURL is an origin on which no server listens.
+const unreachableURL = "http://127.0.0.1:1"
 
-// cutOff are the customers' connections as a worker has them that cannot reach iCIMS.
+// cutOff are the customers' connections of a worker that cannot reach iCIMS.
 func (f *fleet) cutOff() []store.Connection {
 	conns := slices.Clone(f.conns)
 	for i := range conns {
-		conns[i].PortalURLs = strings.ReplaceAll(conns[i].PortalURLs, f.rig.server.URL, nobodyThere)
+		conns[i].PortalURLs = strings.ReplaceAll(conns[i].PortalURLs, f.rig.server.URL, unreachableURL)
 	}
 	return conns
 }
@@ -96,7 +96,7 @@ func (f *fleet) join(change func(*worker.Settings), conns ...store.Connection) *
 	if change != nil {
 		change(&settings)
 	}
-	hosts, err := icims.ParseHostPolicy(f.rig.server.URL + "," + nobodyThere)
+	hosts, err := icims.ParseHostPolicy(f.rig.server.URL + "," + unreachableURL)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func (f *fleet) workers() map[string]store.Peer {
 	return all.Workers
 }
 
-// sendTo hands a batch of prospects over.
+// sendTo submits a batch of prospects.
 func (f *fleet) sendTo(customer string, n int) store.BatchID {
 	f.t.Helper()
 	receipt, err := f.producer.Enqueue(f.t.Context(), tasks.Batch{Customer: customer, Target: tasks.Prospects, Candidates: tasks.Candidates(people(n)...)})
@@ -141,7 +141,7 @@ func (f *fleet) sendTo(customer string, n int) store.BatchID {
 	return receipt.Batch
 }
 
-// serving counts the workers that have a customer's lane open.
+// serving counts the workers with an open lane for a customer.
 func (f *fleet) serving(customer string) int {
 	n := 0
 	for _, m := range f.members {
@@ -169,9 +169,9 @@ func (m *member) told(customer, message, why string) int {
 	return n
 }
 
-// vanish makes the worker die for all others: it reaches Redis no more, and its
-// last beat was long ago.
-func (f *fleet) vanish(m *member) {
+// disconnect makes the worker look dead to the others: it no longer reaches Redis, and its last
+// heartbeat was long ago.
+func (f *fleet) disconnect(m *member) {
 	f.t.Helper()
 	m.cut.off.Store(true)
 	if err := f.redis.HSet(f.t.Context(), "ix:workers", m.id, "1 0 0 ").Err(); err != nil {
@@ -179,8 +179,7 @@ func (f *fleet) vanish(m *member) {
 	}
 }
 
-// expect waits for what must come about, and tells what all workers logged where
-// it does not.
+// expect waits for a condition. If it is not met, it prints the logs of all workers.
 func (f *fleet) expect(what string, holds func() bool) {
 	f.t.Helper()
 	defer func() {
@@ -193,7 +192,7 @@ func (f *fleet) expect(what string, holds func() bool) {
 	f.eventually(what, holds)
 }
 
-// cutConnection fails all commands while it is off, and counts the worker's beats.
+// cutConnection fails all commands while it is off, and counts the worker's heartbeats.
 type cutConnection struct {
 	off   atomic.Bool
 	beats atomic.Int64

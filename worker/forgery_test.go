@@ -17,7 +17,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// check is what `icims-export check` finds of a customer: the kinds.
+// check returns the kinds of violations that `icims-export check` finds for a customer.
 func (r *rig) check(customer string) string {
 	r.t.Helper()
 	desk := &operate.Desk{Redis: r.redis, Ledger: r.ledger}
@@ -32,14 +32,14 @@ func (r *rig) check(customer string) string {
 	return strings.Join(kinds, " ")
 }
 
-// local is a batch as keys name it.
+// local is a batch's ID in keys.
 func local(id store.BatchID) string {
 	_, name, _ := strings.Cut(string(id), "-")
 	return name
 }
 
-// A task that names one customer's export in another one's queue sends nothing
-// anywhere, in any of the queues.
+// A task that names one customer's export in another customer's queue sends nothing, in any of
+// the queues.
 func TestForgedTaskIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, queue := range []string{tasks.QueueName("1002", store.NormalQueue), tasks.QueueName("1002", store.ExpressQueue)} {
@@ -57,7 +57,7 @@ func TestForgedTaskIsRefused(t *testing.T) {
 			if _, err := client.Enqueue(asynq.NewTask(tasks.TypeExport, payload), asynq.Queue(queue), asynq.TaskID("forged")); err != nil {
 				t.Fatal(err)
 			}
-			theirs := f.sendTo("1002", 30) // makes the lane open
+			theirs := f.sendTo("1002", 30) // opens the lane
 			m := f.join(nil, f.conns[1])   // serves 1002 alone
 			f.expect("the other customer's batch ends", func() bool {
 				b, err := f.ledger.Batch(t.Context(), theirs)
@@ -88,8 +88,8 @@ func TestForgedTaskIsRefused(t *testing.T) {
 	}
 }
 
-// Payloads of versions that did not bind the target were accepted before an update. They
-// are exported to where their batch says, and open for no other export.
+// Payloads of versions that did not bind the target were accepted before an update. They are
+// exported to the target of their batch, and cannot be opened for another export.
 func TestPayloadsOfEarlierVersionsAreExported(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
@@ -103,7 +103,7 @@ func TestPayloadsOfEarlierVersionsAreExported(t *testing.T) {
 		}
 		key := "ix:{" + customer + "}:p:" + e.Export
 		place := key
-		if i == 1 { // one that was moved there from elsewhere
+		if i == 1 { // moved there from elsewhere
 			place += "x"
 		}
 		sealed, err := r.ledger.Keys().Seal(data, place)
@@ -123,7 +123,7 @@ func TestPayloadsOfEarlierVersionsAreExported(t *testing.T) {
 	}
 }
 
-// A person who was written into a waiting export's record is not put on the job.
+// A person inserted into a waiting export's record is not linked to the job.
 func TestForgedPersonIsIgnored(t *testing.T) {
 	t.Parallel()
 	for name, proof := range map[string]string{"without a proof": "", "with a foreign proof": "aaaaaaaaaaaaaaaa"} {
@@ -156,8 +156,8 @@ func TestForgedPersonIsIgnored(t *testing.T) {
 	}
 }
 
-// A person who was written into Redis as lately known under the candidate's e-mail is
-// neither updated nor put on the job, nor does a workflow that was written there count.
+// A person inserted into Redis as recently known under the candidate's email is neither updated
+// nor linked to the job. An inserted workflow does not count either.
 func TestForgedKnownPersonIsIgnored(t *testing.T) {
 	t.Parallel()
 	stranger := map[string]any{"firstname": "Somebody", "lastname": "Else", "email": "victim@example.com"}
@@ -213,7 +213,7 @@ func TestForgedKnownPersonIsIgnored(t *testing.T) {
 		})
 		t.Run("a stranger whose e-mail iCIMS does not show, "+name, func(t *testing.T) {
 			t.Parallel()
-			r := inWorld(t, icimstest.Behaviour{EmailView: icimstest.Hidden}, store.TenantProfile{})
+			r := tenantRig(t, icimstest.Behaviour{EmailView: icimstest.Hidden}, store.TenantProfile{})
 			victim := r.tenant.AddPerson(stranger)
 			forge(r, victim, 0)
 			untouched(t, r, victim, r.run(tasks.ToJob(job), tasks.Options{}, ana()))
@@ -231,7 +231,7 @@ func TestForgedKnownPersonIsIgnored(t *testing.T) {
 	}
 }
 
-// Earlier versions recorded people without a proof: they are read once, and used.
+// Earlier versions recorded people without a proof: they are read once, then used.
 func TestPersonOfAnEarlierVersionIsUsed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
@@ -249,8 +249,8 @@ func TestPersonOfAnEarlierVersionIsUsed(t *testing.T) {
 	}
 }
 
-// Whoever changes what decides where a waiting candidate goes, how, or under whose name
-// gets a dead letter, and nothing is sent.
+// If a waiting candidate's target, options or user are changed in Redis, the export becomes a
+// dead letter, and nothing is sent.
 func TestChangedDestinationIsRefused(t *testing.T) {
 	t.Parallel()
 	type keys struct{ batch, record, other, customer string }

@@ -16,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// What goes over the wire for a candidate with all groups of fields, first new,
-// then changed, as the simulator saw it.
+// The requests for a candidate with all groups of fields, first new, then changed, as the
+// simulator received them.
 func TestRequestsAsSent(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LookupBatch = 1 }})

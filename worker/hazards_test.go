@@ -17,14 +17,14 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// These tests do to asynq's queues what goes wrong with them, and what operators
-// do in its web UI. docs/adr/0010-asynq-hazards.md has the list.
+// These tests reproduce faults of asynq's queues, and actions of operators in its web UI.
+// docs/adr/0010-asynq-hazards.md has the list.
 
 const express = "icims:" + customer + ":express"
 
 func (r *rig) inspector() *asynq.Inspector { return asynq.NewInspectorFromRedisClient(r.redis) }
 
-// task returns the id of the only task that is in a state.
+// task returns the ID of the only task in a state.
 func (r *rig) task(list func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error)) string {
 	r.t.Helper()
 	var id string
@@ -38,8 +38,8 @@ func (r *rig) task(list func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, er
 	return id
 }
 
-// size counts the tasks of the customer that are not completed, and those that failed
-// by asynq's count.
+// size counts the customer's tasks that are not completed, and those that failed by asynq's
+// count.
 func (r *rig) size() (tasksLeft, failed int) {
 	r.t.Helper()
 	queues, err := r.inspector().Queues()
@@ -56,7 +56,7 @@ func (r *rig) size() (tasksLeft, failed int) {
 	return tasksLeft, failed
 }
 
-// once expects that a batch of one ends with one person and one workflow.
+// once checks that a batch of one ends with one person and one workflow.
 func (r *rig) once(id store.BatchID) {
 	r.t.Helper()
 	b := r.finished(id)
@@ -113,7 +113,7 @@ func TestFailedAcksHeal(t *testing.T) {
 		t.Errorf("batch %+v", b)
 	}
 	r.eventually("all tasks are acknowledged", func() bool { left, _ := r.size(); return left == 0 })
-	// The repetitions brought it about, not a second run of the tasks.
+	// The repeated acknowledgements succeeded; the tasks did not run again.
 	if _, failed := r.size(); failed != 0 || acks.met.Load() != 5+3 {
 		t.Errorf("%d tasks ran again, %d acknowledgements", failed, acks.met.Load())
 	}
@@ -158,7 +158,7 @@ func TestACancelledTaskEndsOnce(t *testing.T) {
 	for _, route := range []string{"people.create", "workflows.create"} {
 		t.Run("during "+route, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { impatient(s); s.CallTimeout = 250 * time.Millisecond }})
+			r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { shortWaits(s); s.CallTimeout = 250 * time.Millisecond }})
 			r.sim.AddRule(icimstest.Rule{Route: route, Fault: icimstest.Slow, Delay: 200 * time.Millisecond})
 			id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
 			r.eventually("the call is under way", func() bool { return r.calls(route) == 1 })
@@ -219,11 +219,11 @@ func TestALaneStaysOpenWhileAnythingWaits(t *testing.T) {
 	r.eventually("then the lane closes", func() bool { return strings.Contains(r.logs.String(), "lane closed") })
 }
 
-// What operators do in asynq's own web UI goes past the ledger.
+// Operators' actions in asynq's web UI bypass the ledger.
 func TestTheWebUIBreaksNothing(t *testing.T) {
 	t.Parallel()
 	waiting := func(s *worker.Settings) { s.RetryMin, s.RetryMax = time.Hour, time.Hour }
-	// retrying is a rig with one export that comes back in an hour.
+	// retrying returns a rig with one export that is retried in an hour.
 	retrying := func(t *testing.T) (*rig, store.BatchID, string) {
 		t.Helper()
 		r := newRig(t, rigOptions{sim: calm(), settings: waiting})

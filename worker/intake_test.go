@@ -35,7 +35,7 @@ func (r *rig) intakeTask(c tasks.Candidate, options ...asynq.Option) *asynq.Task
 	return task
 }
 
-// taskInfo is what asynq says of a task once it is in a state.
+// taskInfo waits until a task is in a state, and returns asynq's information about it.
 func (r *rig) taskInfo(id string, state asynq.TaskState) *asynq.TaskInfo {
 	r.t.Helper()
 	var info *asynq.TaskInfo
@@ -50,7 +50,7 @@ func (r *rig) taskInfo(id string, state asynq.TaskState) *asynq.TaskInfo {
 func TestAnIntakeTaskBecomesABatchOfOne(t *testing.T) {
 	r := newRig(t, rigOptions{sim: calm()})
 	info := r.enqueue(r.intakeTask(ana(), asynq.TaskID("shortlist-42")))
-	if dump := redistest.Dump(t, r.redis).Holding(telltales...); len(dump) > 0 {
+	if dump := redistest.Dump(t, r.redis).Holding(personalValues...); len(dump) > 0 {
 		t.Errorf("personal data in clear in %v", dump)
 	}
 	var result tasks.IntakeResult
@@ -59,7 +59,7 @@ func TestAnIntakeTaskBecomesABatchOfOne(t *testing.T) {
 		outcomes, err := r.ledger.Outcomes(t.Context(), result.Batch, 0, 2)
 		return err == nil && len(outcomes) == 1 && outcomes[0].State == store.Done && outcomes[0].Export == result.Export
 	})
-	// asynq has forgotten it, and it comes once more: it is the same batch.
+	// asynq has deleted the task, and it is enqueued again: it is the same batch.
 	r.must(asynq.NewInspectorFromRedisClient(r.redis).DeleteTask(tasks.IntakeQueue, info.ID))
 	r.enqueue(r.intakeTask(ana(), asynq.TaskID("shortlist-42")))
 	var again tasks.IntakeResult
@@ -129,7 +129,7 @@ func TestTasksWithReadableCandidatesAreRefusedAndErased(t *testing.T) {
 	}
 	encoded, err := json.Marshal(readable) // base64
 	r.must(err)
-	look := append([]string{strings.Trim(string(encoded), `"`)}, telltales...)
+	look := append([]string{strings.Trim(string(encoded), `"`)}, personalValues...)
 	r.eventually("nothing readable is left in Redis", func() bool { return len(redistest.Dump(t, r.redis).Holding(look...)) == 0 })
 	if n, err := intake.Refused(r.redis, time.Now().Add(-time.Hour)); n != 4 || err != nil {
 		t.Errorf("%d are counted, %v", n, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// listing is a rig with so many jobs, on two portals, and what answers about them.
+// listing returns a rig with n jobs on two portals, and the lister for them.
 func listing(t *testing.T, n int, o rigOptions) (*rig, *jobs.Lister) {
 	t.Helper()
 	o.sim = calm()
@@ -46,7 +46,7 @@ func (r *rig) jobs(l *jobs.Lister, q jobs.Query) jobs.ListPage {
 	return a
 }
 
-// refreshedJobs waits until no refresh is under way.
+// refreshedJobs waits until no refresh is in progress.
 func (r *rig) refreshedJobs(l *jobs.Lister) jobs.ListPage {
 	r.t.Helper()
 	var a jobs.ListPage
@@ -107,7 +107,7 @@ func TestTitlesLeaveTheDaysCallsToExports(t *testing.T) {
 
 func TestNoJobsAreReadDuringAPause(t *testing.T) {
 	r, l := listing(t, 10, rigOptions{stopped: true})
-	r.jobs(l, jobs.Query{}) // asked for before the pause
+	r.jobs(l, jobs.Query{}) // requested before the pause
 	if err := r.ledger.Pause(t.Context(), customer, store.Pause{By: "joe", Why: "test"}); err != nil {
 		t.Fatal(err)
 	}

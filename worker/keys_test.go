@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// tableOfKeys reads the keys that docs/redis-keys.md names, and how long each lives.
+// tableOfKeys reads the keys in docs/redis-keys.md and their lifetimes.
 func tableOfKeys(t *testing.T) map[*regexp.Regexp]string {
 	t.Helper()
 	text, err := os.ReadFile("../docs/redis-keys.md")
@@ -32,7 +32,7 @@ func tableOfKeys(t *testing.T) map[*regexp.Regexp]string {
 	return table
 }
 
-// The table of keys names each key that there is, and how long it lives.
+// The table lists every key and its lifetime.
 func TestTheTableNamesEveryKey(t *testing.T) {
 	t.Parallel()
 	table := tableOfKeys(t)

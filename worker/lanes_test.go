@@ -15,7 +15,7 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// slowly limits a customer so that a batch lasts.
+// slowly limits a customer so that a batch takes long.
 func slowly(c *store.Connection) { c.Limits.CallsPerSecond, c.Limits.Burst = 4, 1 }
 
 func TestCustomersAreSharedOut(t *testing.T) {
@@ -42,7 +42,7 @@ func TestCustomersAreSharedOut(t *testing.T) {
 		}
 		f.expect("each customer has two lanes", everybody(2))
 		dead := f.members[0]
-		f.vanish(dead)
+		f.disconnect(dead)
 		f.members = f.members[1:]
 		f.expect("the two that are left serve all", everybody(2))
 		f.join(nil)
@@ -54,9 +54,9 @@ func TestCustomersAreSharedOut(t *testing.T) {
 	t.Run("a worker that reaches iCIMS serves the customers of those that do not, and these say that the fault is theirs", func(t *testing.T) {
 		t.Parallel()
 		f := newFleet(t, 12, nil)
-		impatient := func(s *worker.Settings) { s.RetryMin, s.RetryMax = 50*time.Millisecond, time.Second }
+		shortWaits := func(s *worker.Settings) { s.RetryMin, s.RetryMax = 50*time.Millisecond, time.Second }
 		for range 2 {
-			f.join(impatient, f.cutOff()...)
+			f.join(shortWaits, f.cutOff()...)
 		}
 		var batches []store.BatchID
 		for _, c := range f.conns {
@@ -71,7 +71,7 @@ func TestCustomersAreSharedOut(t *testing.T) {
 			}
 			return len(gaveUp) == len(f.conns)
 		})
-		f.join(impatient)
+		f.join(shortWaits)
 		f.expect("everybody is exported", func() bool {
 			for _, id := range batches {
 				if b, err := f.ledger.Batch(t.Context(), id); err != nil || b.Created != 40 {
@@ -138,7 +138,7 @@ func TestCustomersAreSharedOut(t *testing.T) {
 		f := newFleet(t, 4, slowly)
 		only := f.join(func(s *worker.Settings) { s.MaxLanes = 2 })
 		for _, c := range f.conns {
-			f.sendTo(c.Customer, 500) // none is done when the others' turns come
+			f.sendTo(c.Customer, 500) // none is done before the others start
 		}
 		f.expect("each has had a lane", func() bool {
 			for _, c := range f.conns {
@@ -155,7 +155,7 @@ func TestCustomersAreSharedOut(t *testing.T) {
 	})
 }
 
-// mostLanes is how many lanes were open at the same time.
+// mostLanes is the maximum number of lanes open at the same time.
 func (m *member) mostLanes() int {
 	now, most := 0, 0
 	for line := range strings.Lines(m.logs.String()) {
@@ -194,7 +194,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 		if rest := time.Until(r.wants()); rest < 5*time.Minute || rest > 10*time.Minute {
 			t.Errorf("its customer wants a lane in %s", rest)
 		}
-		// The time comes: of the retry, and of the lane.
+		// The retry and the lane are due.
 		task := r.task(r.inspector().ListRetryTasks)
 		r.must(r.redis.ZAdd(t.Context(), "asynq:{"+express+"}:retry", redis.Z{Score: float64(time.Now().Unix()), Member: task}).Err())
 		r.must(r.redis.ZAdd(t.Context(), "ix:lanes", redis.Z{Score: float64(time.Now().UnixMicro()), Member: customer}).Err())
@@ -227,11 +227,11 @@ func TestLanesCloseAndWake(t *testing.T) {
 		if rest := time.Until(r.wants()); rest > time.Minute {
 			t.Errorf("it rests for %s", rest)
 		}
-		// The time comes.
+		// The work is due.
 		ctx := t.Context()
 		r.must(r.redis.HSet(ctx, "ix:{"+customer+"}:limits", "rate_limited_until", 1).Err())
 		r.must(r.redis.ZAdd(ctx, "ix:lanes", redis.Z{Score: float64(time.Now().UnixMicro()), Member: customer}).Err())
-		r.hurryUp()
+		r.makeDue()
 		if b := r.finished(id); b.Created != 30 {
 			t.Errorf("batch %+v", b)
 		}
@@ -269,8 +269,8 @@ func TestLanesCloseAndWake(t *testing.T) {
 	})
 }
 
-// hurryUp makes all that waits for a time due.
-func (r *rig) hurryUp() {
+// makeDue makes all scheduled tasks due.
+func (r *rig) makeDue() {
 	r.t.Helper()
 	queues, err := r.inspector().Queues()
 	r.must(err)
@@ -289,13 +289,13 @@ func (r *rig) must(err error) {
 	}
 }
 
-// A lane may be open when its customer is paused. Whatever comes into it from then on
-// is refused by the claim, so it does not matter when the worker hears of the pause.
+// A lane may be open when its customer is paused. The claim refuses exports that reach the lane
+// afterwards, so it does not matter when the worker learns of the pause.
 func TestNothingIsWrittenAfterAPause(t *testing.T) {
 	t.Parallel()
 	for name, pause := range map[string]func(*rig, store.Pause){
 		"with its queues": (*rig).pause,
-		// What a lane took just before the queues were paused is claimed after the pause.
+		// Tasks that a lane took just before the pause are claimed after it.
 		"whose queues still run": func(r *rig, p store.Pause) { r.must(r.ledger.Pause(r.t.Context(), customer, p)) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -308,7 +308,7 @@ func TestNothingIsWrittenAfterAPause(t *testing.T) {
 func nothingIsWrittenAfter(t *testing.T, pause func(*rig, store.Pause)) {
 	t.Helper()
 	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneIdle = time.Hour }})
-	r.run(tasks.ToJob(job), tasks.Options{}, people(1)...) // the lane is open from here on
+	r.run(tasks.ToJob(job), tasks.Options{}, people(1)...) // the lane is open now
 	r.eventually("its permits are back", func() bool {
 		n, err := r.redis.ZCard(t.Context(), "ix:{"+customer+"}:flying").Result()
 		r.must(err)
@@ -320,7 +320,7 @@ func nothingIsWrittenAfter(t *testing.T, pause func(*rig, store.Pause)) {
 	const n = 18
 	var batches []store.BatchID
 	for _, c := range people(n + 1)[1:] {
-		batches = append(batches, r.send(tasks.ToJob(job), tasks.Options{}, c)) // each by itself, through the express queue
+		batches = append(batches, r.send(tasks.ToJob(job), tasks.Options{}, c)) // one at a time, through the express queue
 	}
 	large := r.send(tasks.ToJob(job), tasks.Options{}, people(n + 1 + 40)[n+1:]...)
 	r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
@@ -418,7 +418,7 @@ func TestPausedCustomers(t *testing.T) {
 	t.Run("what was put off until the end of a pause goes on when it is resumed before", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneIdle = time.Hour }})
-		r.run(tasks.ToJob(job), tasks.Options{}, ana()) // the lane is open from here on
+		r.run(tasks.ToJob(job), tasks.Options{}, ana()) // the lane is open now
 		r.pause(store.Pause{By: "maria", Why: "a while", Until: time.Now().Add(time.Hour)})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(120)...)
 		r.eventually("the lane closes", func() bool { return strings.Contains(r.logs.String(), "lane closed") })
@@ -442,8 +442,8 @@ func TestPausedCustomers(t *testing.T) {
 	})
 }
 
-// What a process costs Redis that serves nobody, measured in its own beats rather
-// than in seconds, so that a busy machine changes nothing.
+// The cost of an idle process for Redis, measured per heartbeat rather than per second, so that a
+// busy machine does not affect it.
 func TestIdleCustomersCostLittle(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 1, nil)
@@ -456,7 +456,7 @@ func TestIdleCustomersCostLittle(t *testing.T) {
 	m := f.join(nil)
 	f.eventually("it has settled", func() bool { return m.cut.beats.Load() >= 2 })
 	before, from := m.cut.sent.Load(), m.cut.beats.Load()
-	const beats = 12 // two rounds of what is done every ten seconds
+	const beats = 12 // two rounds of the loops that run every ten seconds
 	f.eventually("a few beats have passed", func() bool { return m.cut.beats.Load() >= from+beats })
 	const perSecond, secondsPerBeat = 10, 2
 	each := float64(m.cut.sent.Load()-before) / float64(m.cut.beats.Load()-from)

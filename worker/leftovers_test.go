@@ -28,7 +28,7 @@ func TestAPauseLetsFinishWhatHasBegun(t *testing.T) {
 	}
 }
 
-// Whoever enqueues a task by asynq alone chooses its ID, which may be anything.
+// A producer that uses asynq alone chooses the task ID, which may be anything.
 func TestTheIDOfARefusedTaskIsNotLogged(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})

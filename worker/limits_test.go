@@ -21,12 +21,12 @@ func TestTheLastCallsOfADayAreUsedAndNoExportIsTakenForNothing(t *testing.T) {
 	})
 	id := r.send(tasks.Prospects, tasks.Options{}, people(100)...)
 	r.eventually("the lane closes", func() bool { return strings.Contains(r.logs.String(), "lane closed") })
-	// The very last may have come back unused from an export as the lane closed.
+	// The last call may have been returned unused by an export as the lane closed.
 	if n := r.sim.CallCount(); n > budget || n < budget-1 {
 		t.Errorf("%d calls of %d", n, budget)
 	}
-	// Each handler may hold one: after a look-up with the last call none is left to create
-	// somebody. None takes another one.
+	// Each handler may hold an export that used the last call for a look-up and cannot create the
+	// person. No handler takes another one.
 	if n := strings.Count(r.logs.String(), `"outcome":"deferred"`); n > handlers {
 		t.Errorf("%d exports were taken only to be put off", n)
 	}

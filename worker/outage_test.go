@@ -49,7 +49,7 @@ func TestTroubleIsToldOnceItHasLastedForLong(t *testing.T) {
 	}
 }
 
-// faultyRedis fails what is asked of it while it is to.
+// faultyRedis fails commands while it is switched on.
 type faultyRedis struct{ failing bool }
 
 func (f *faultyRedis) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -122,7 +122,7 @@ func TestTroubleIsToldAgainAfterRedisFailed(t *testing.T) {
 	is(store.ConnectionConnected)
 	tell(now.Add(longOutage + reportRetry))
 	is(store.ConnectionDegraded)
-	// Another process has had a success meanwhile, and this one's breaker is open still.
+	// Another process has had a success meanwhile, but this process's breaker is still open.
 	move(store.ConnectionConnected)
 	tell(now.Add(3 * longOutage))
 	is(store.ConnectionDegraded)

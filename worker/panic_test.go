@@ -23,14 +23,14 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// thrown is what panics throw. Nothing of it may be seen anywhere.
+// thrown is the panic value. It must not appear anywhere.
 const thrown = "ana.duarte@example.com was thrown"
 
-// panicking is a transport that panics where told to.
+// panicking is a transport that panics at given calls.
 type panicking struct {
 	next    http.RoundTripper
 	panics  func(*http.Request) bool
-	after   bool // once the request was answered
+	after   bool // after the response
 	counted atomic.Int64
 }
 
@@ -48,7 +48,7 @@ func (p *panicking) RoundTrip(req *http.Request) (*http.Response, error) {
 	panic(thrown)
 }
 
-// panickingLog panics at the line with which the recording of an outcome begins.
+// panickingLog panics at the first log line of recording an outcome.
 type panickingLog struct{ *testrig.Log }
 
 func (l panickingLog) Write(line []byte) (int, error) {
@@ -64,7 +64,7 @@ func creates(req *http.Request) bool {
 
 func newPanickingRig(t *testing.T, p *panicking) *rig {
 	t.Helper()
-	r := newRig(t, rigOptions{sim: calm(), settings: impatient, stopped: true})
+	r := newRig(t, rigOptions{sim: calm(), settings: shortWaits, stopped: true})
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	p.next = transport
@@ -162,7 +162,7 @@ func TestPanicsOfAnExport(t *testing.T) {
 		hosts, err := icims.ParseHostPolicy(r.server.URL)
 		r.must(err)
 		settings := worker.DefaultSettings()
-		impatient(&settings)
+		shortWaits(&settings)
 		settings.RetryMin, settings.RetryMax = 10*time.Millisecond, 50*time.Millisecond
 		r.worker = worker.New(r.redis, r.ledger, settings, hosts, zerolog.New(panickingLog{r.logs}))
 		r.worker.SetConnections([]store.Connection{r.conn})
@@ -214,7 +214,7 @@ func TestPanicsOfAnExport(t *testing.T) {
 	})
 }
 
-// Any goroutine that panics would end the process, and with it what it has in hand.
+// A panicking goroutine would end the process and all exports in progress.
 func TestEveryGoroutineOfAWorkerContainsItsPanics(t *testing.T) {
 	t.Parallel()
 	spawned := 0
@@ -247,8 +247,8 @@ func TestEveryGoroutineOfAWorkerContainsItsPanics(t *testing.T) {
 	}
 }
 
-// containedGoroutines reports goroutines of a package that no panics.Contain guards, and
-// counts the others.
+// containedGoroutines reports goroutines of a package without panics.Contain, and counts the
+// others.
 func containedGoroutines(t *testing.T, dir string) (contained int) {
 	t.Helper()
 	eachNode(t, dir, func(at token.Position, text string, n ast.Node) {
@@ -261,7 +261,7 @@ func containedGoroutines(t *testing.T, dir string) (contained int) {
 		default:
 			return
 		}
-		// An HTTP server contains the panics of its handlers.
+		// An HTTP server recovers panics of its handlers.
 		if strings.Contains(text, "panics.Contain(") || strings.Contains(text, "server.Serve(") {
 			contained++
 		} else {

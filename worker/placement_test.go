@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// fleetOf is a registry of workers that all live and have room.
+// fleetOf returns a registry of live workers with free lanes.
 func fleetOf(workers ...string) store.Fleet {
 	f := store.Fleet{Now: time.Now(), Workers: map[string]store.Peer{}}
 	for _, w := range workers {
@@ -26,7 +26,7 @@ func change(f store.Fleet, worker string, how func(*store.Peer)) {
 	f.Workers[worker] = p
 }
 
-// servers lists who is to serve a customer without any lane yet.
+// servers lists the workers on which a customer without a lane is placed.
 func servers(f store.Fleet, customer string) []string {
 	var list []string
 	for w := range f.Workers {
@@ -76,7 +76,7 @@ func TestPlacement(t *testing.T) {
 					able++
 				}
 			}
-			if able == 0 { // nobody reaches iCIMS, so somebody has to go on trying
+			if able == 0 { // no worker reaches iCIMS, so one has to keep trying
 				able, room = unreachable, unreachable
 			}
 			chosen := servers(f, customer)

@@ -13,22 +13,22 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// telltales are parts of ana's data, and the password, that must appear nowhere
-// but in the requests to iCIMS.
-var telltales = []string{"Duarte", "ana.duarte", "person-0", "@example.com", "555 01", "4255550143", "linkedin.com/in", "Contoso", "University of Porto", password}
+// personalValues are parts of ana's data, and the password. They must appear only in the requests
+// to iCIMS.
+var personalValues = []string{"Duarte", "ana.duarte", "person-0", "@example.com", "555 01", "4255550143", "linkedin.com/in", "Contoso", "University of Porto", password}
 
 func TestNothingPersonalIsKeptInClear(t *testing.T) {
 	t.Parallel()
 	sim := icimstest.Config{Seed: 5, Faults: icimstest.Faults{
 		Error500Before: 0.05, Error500After: 0.05, ResetAfter: 0.05, HTMLError: 0.05, TruncatedJSON: 0.05, AccessDenied404: 0.02,
 	}}
-	r := newRig(t, rigOptions{sim: sim, settings: impatient, conn: limited(300), stopped: true,
+	r := newRig(t, rigOptions{sim: sim, settings: shortWaits, conn: limited(300), stopped: true,
 		tenant: func(c *icimstest.TenantConfig) { c.PhoneTypes = []string{"Office"} }})
 	if zerolog.GlobalLevel() > zerolog.DebugLevel {
 		t.Fatal("the log must be looked at with all its details")
 	}
 	scan := func(when string) {
-		if keys := redistest.Dump(t, r.redis).Holding(telltales...); len(keys) > 0 {
+		if keys := redistest.Dump(t, r.redis).Holding(personalValues...); len(keys) > 0 {
 			t.Errorf("%s: personal data in clear in %v", when, keys)
 		}
 	}
@@ -39,7 +39,7 @@ func TestNothingPersonalIsKeptInClear(t *testing.T) {
 	stop := make(chan struct{})
 	var scans sync.WaitGroup
 	ended := sync.OnceFunc(func() { close(stop); scans.Wait() })
-	defer ended() // also where the batch does not end
+	defer ended() // also if the batch does not end
 	scans.Go(func() {
 		pause := time.NewTicker(50 * time.Millisecond) // the exports need Redis too
 		defer pause.Stop()
@@ -55,7 +55,7 @@ func TestNothingPersonalIsKeptInClear(t *testing.T) {
 	b := r.finished(id)
 	ended()
 	scan("afterwards")
-	for _, telltale := range telltales {
+	for _, telltale := range personalValues {
 		if strings.Contains(strings.ToLower(r.logs.String()), strings.ToLower(telltale)) {
 			t.Errorf("%q is in the log", telltale)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// readBack reads up to n exported people back, and returns how that ended and the plan.
+// readBack reads up to n exported people back, and returns the result and the plan.
 func (r *rig) readBack(n int) (readback.ReadBack, readback.Plan) {
 	r.t.Helper()
 	plan, err := readback.NewPlan(r.t.Context(), r.ledger, r.conn, n)
@@ -85,7 +85,7 @@ func TestReadBackTellsWhatChangedOrWentMissing(t *testing.T) {
 		if i < 3 {
 			change["lastname"] = "Someone Else"
 		}
-		// iCIMS may store these another way; they are the same value.
+		// iCIMS may store these in another format; they are the same value.
 		change["field51001"] = "HTTPS://www.linkedin.com/in/example/"
 		change["firstname"] = "ANA  "
 		r.tenant.Change(p.ID, change)
@@ -107,7 +107,7 @@ func TestReadBackTellsWhatChangedOrWentMissing(t *testing.T) {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
-	// Asked again, it is lost still: what is low is no new measure.
+	// Asked again, it is still lost: a low rate is not the new normal.
 	r.readBack(10)
 	if f := r.figures().Fields["education"]; !f.Lost() || *f.Earlier != 1 {
 		t.Errorf("at the next read-back: %+v", f)
@@ -149,7 +149,7 @@ func TestReadBackLooksForPresenceWhereNothingIsKnown(t *testing.T) {
 	}
 }
 
-// sentKeys are the keys with what exports sent.
+// sentKeys returns the keys with digests of sent fields.
 func (r *rig) sentKeys() []string {
 	r.t.Helper()
 	keys, err := r.redis.Keys(r.t.Context(), "ix:{"+customer+"}:sent:*").Result()
@@ -208,15 +208,15 @@ func TestReadBackKeepsNothingPersonal(t *testing.T) {
 	if fates(v.Report)[readback.LastName] != [4]int{20, 0, 20, 0} {
 		t.Errorf("%+v", v.Report)
 	}
-	if keys := redistest.Dump(t, r.redis).Holding(telltales...); len(keys) > 0 {
+	if keys := redistest.Dump(t, r.redis).Holding(personalValues...); len(keys) > 0 {
 		t.Errorf("personal data in clear in %v", keys)
 	}
-	for _, telltale := range telltales {
+	for _, telltale := range personalValues {
 		if strings.Contains(strings.ToLower(r.logs.String()), strings.ToLower(telltale)) {
 			t.Errorf("%q is in the log", telltale)
 		}
 	}
-	// Equal values of two people must not look equal.
+	// Equal values of two people must have different digests.
 	seen := map[string]string{}
 	for _, key := range r.sentKeys() {
 		for _, line := range r.redis.LRange(t.Context(), key, 0, -1).Val() {
@@ -249,8 +249,8 @@ func TestReadBackFindsFieldsThatWereNeverStored(t *testing.T) {
 	}
 }
 
-// A status that iCIMS takes and ignores leaves all workflows in one other status. Recruiters who move
-// candidates on leave them in several.
+// If iCIMS ignores a status, all workflows have the same other status. If recruiters move
+// candidates on, they have several.
 func TestReadBackFindsAStatusThatIsIgnored(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -266,7 +266,7 @@ func TestReadBackFindsAStatusThatIsIgnored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{StatusByValue: c.behaviour}), conn: func(conn *store.Connection) {
-				conn.Profile.KeepsStatus = store.Yes // as it was when the connection was verified
+				conn.Profile.KeepsStatus = store.Yes // as verified
 			}})
 			b := r.run(tasks.ToJob(job), tasks.Options{}, people(8)...)
 			if b.Created != 8 {
@@ -292,7 +292,7 @@ func TestReadBackFindsAStatusThatIsIgnored(t *testing.T) {
 	}
 }
 
-// The field's alert fires when it used to arrive.
+// The alert fires for a field that arrived before.
 func TestAStatusThatIsIgnoredFromNowOnIsLost(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})

@@ -124,7 +124,7 @@ func TestLessonsCostCallsOnce(t *testing.T) {
 	})
 	const n = 100
 	b := r.run(tasks.Prospects, tasks.Options{}, people(n)...)
-	// Three refusals of the collection and one of the phone type, at most one a call.
+	// Three refusals of the collection and one of the phone type, at most one per call.
 	if creates := r.calls("people.create"); b.Created != n || creates > n+4 {
 		t.Errorf("%d POSTs for %d people: %+v", creates, n, b)
 	}
@@ -174,7 +174,7 @@ func TestDeath(t *testing.T) {
 			if o := r.outcomes(b.ID)[0]; b.Dead != 1 || o.Reason != c.reason {
 				t.Errorf("batch %+v, outcome %+v, want %s", b, o, c.reason)
 			}
-			// A dead export does not hold back the next one of the candidate.
+			// A dead export does not block the candidate's next one.
 			if c.rule == nil && c.tenant == nil {
 				if b := r.run(tasks.Prospects, tasks.Options{}, ana()); b.Created != 1 {
 					t.Errorf("export after the death: %+v", b)
@@ -194,7 +194,7 @@ func TestRejectedCredentials(t *testing.T) {
 	r.eventually("the log says so in a sentence", func() bool {
 		return strings.Contains(r.logs.String(), "refuses the credentials of the connection")
 	})
-	// What had begun waits for credentials, the rest in the queue.
+	// Exports that have begun wait for credentials, the rest in the queue.
 	begun := 0
 	for _, o := range r.outcomes(id) {
 		switch {
@@ -214,7 +214,7 @@ func TestRejectedCredentials(t *testing.T) {
 	if strings.Contains(r.logs.String(), password) {
 		t.Error("the password is in the log")
 	}
-	// The corrected connection takes effect at once.
+	// The corrected connection takes effect immediately.
 	r.conn.Password = "changed by the customer"
 	r.worker.SetConnections([]store.Connection{r.conn})
 	if !strings.Contains(r.logs.String(), "connection loaded") {

@@ -14,7 +14,7 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// While Redis refuses writes, the worker's log says why and what to do.
+// While Redis refuses writes, the worker's log gives the cause and the remedy.
 func TestLogNamesARefusingRedis(t *testing.T) {
 	for _, refusal := range redistest.Refusals() {
 		t.Run(refusal.Name, func(t *testing.T) {

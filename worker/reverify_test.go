@@ -38,7 +38,7 @@ func TestConnectionsAreVerifiedAgainByThemselves(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			now := time.Now().Add(2 * 24 * time.Hour) // what was asked for just now is two days old
+			now := time.Now().Add(2 * 24 * time.Hour) // requests of this test are two days old
 			r := newRig(t, rigOptions{sim: calm(), stopped: true, settings: func(s *worker.Settings) { s.VerifyEvery = c.every }, conn: func(conn *store.Connection) {
 				if c.verified != 0 {
 					conn.Profile = store.TenantProfile{VerifiedAt: now.Add(-c.verified).UnixMilli()}
@@ -58,7 +58,7 @@ func TestConnectionsAreVerifiedAgainByThemselves(t *testing.T) {
 			if e, err := r.ledger.LastControlTask(t.Context(), customer, store.ControlVerify); err != nil || e.By != worker.VerifiedBySchedule {
 				t.Errorf("%+v, %v", e, err)
 			}
-			// Another process, or the next look, asks for no second one.
+			// Another process, or the next round, does not request a second one.
 			if again, err := r.worker.AskDueVerifications(t.Context(), now); again != 0 || err != nil {
 				t.Errorf("once more: %d, %v", again, err)
 			}
@@ -66,7 +66,7 @@ func TestConnectionsAreVerifiedAgainByThemselves(t *testing.T) {
 	}
 }
 
-// The process that reconciles asks, without anybody's doing.
+// The process that runs the sweep requests verifications.
 func TestTheReconcilerAsksForDueVerifications(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.VerifyEvery = week }, conn: func(conn *store.Connection) {
@@ -78,7 +78,7 @@ func TestTheReconcilerAsksForDueVerifications(t *testing.T) {
 	})
 }
 
-// One that rests leaves its place to others.
+// A run that rests frees its slot for others.
 func TestAControlTaskThatRestsHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 2, nil)

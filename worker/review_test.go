@@ -43,8 +43,8 @@ func TestAMissingRightStopsTheExportsThatNeedItAlone(t *testing.T) {
 	}
 }
 
-// The same candidate in two batches at once, with another e-mail in each: there
-// is nothing about the addresses to tell that they are one.
+// The same candidate in two concurrent batches, with a different email in each: the addresses do
+// not show that they are the same person.
 func TestTwinsInTwoBatchesAreExportedOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
@@ -82,7 +82,7 @@ func TestTheDaysBudgetOutlivesLanesAndProcesses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Bulk leaves 5 % of the day to express.
+	// Bulk leaves 5% of the day to express.
 	if n := r.sim.CallCount(); n > budget || n < budget-3 {
 		t.Errorf("%d calls with a budget of %d", n, budget)
 	}
@@ -94,7 +94,7 @@ func TestAStoppingWorkerKeepsWhatItFinishes(t *testing.T) {
 		s.CallTimeout, s.SettleTime, s.Lease, s.ShutdownTimeout = 30*time.Second, 90*time.Second, time.Minute, 45*time.Second
 	}
 	r := newRig(t, rigOptions{sim: calm(), settings: slow})
-	// Longer than a worker may be silent.
+	// Longer than a worker may miss heartbeats.
 	r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.Slow, Delay: 14 * time.Second})
 	id := r.send(tasks.Prospects, tasks.Options{}, ana())
 	r.eventually("the call is under way", func() bool { return r.calls("people.create") == 1 })

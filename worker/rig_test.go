@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Workers mostly wait for what is due.
+	// Workers mostly wait for scheduled work.
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
@@ -36,8 +36,8 @@ const (
 	job      = 1701
 )
 
-// rig is a whole deployment in one test: a real Redis, the simulator behind
-// HTTP, a producer and a worker.
+// rig is a complete deployment in one test: a real Redis, the simulator behind HTTP, a producer
+// and a worker.
 type rig struct {
 	t        *testing.T
 	sim      *icimstest.Simulator
@@ -59,12 +59,12 @@ type rigOptions struct {
 	conn     func(*store.Connection)
 	settings func(*worker.Settings)
 	stopped  bool // do not start the worker
-	// ahead is by how much the clock of the worker and the producer is ahead of Redis's.
+	// ahead is how much the clock of the worker and the producer is ahead of Redis's.
 	ahead  time.Duration
 	traces trace.TracerProvider
 }
 
-// calm is a simulator that is honest and quick, for specifications of one thing.
+// calm is a simulator without faults or delays.
 func calm() icimstest.Config {
 	return icimstest.Config{Latency: icimstest.Latency{None: true}, Quirks: icimstest.Quirks{None: true}}
 }
@@ -85,7 +85,7 @@ func newRig(t *testing.T, o rigOptions) *rig {
 		Customer: customer, Username: "export-user", Password: password,
 		PortalURLs: r.server.PortalURL(customer, 1), LinkedInField: "field51001",
 		Limits: store.Limits{CallsPerSecond: 100_000, Burst: 1000, InFlight: 16, CallsPerDay: 1_000_000},
-		// What verification would find out about the simulator.
+		// The profile that verification would record for the simulator.
 		Profile: store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes},
 	}
 	if o.conn != nil {
@@ -162,7 +162,7 @@ func (r *rig) start() {
 	r.t.Cleanup(r.worker.Stop)
 }
 
-// send hands a batch over and expects every row to be accepted.
+// send submits a batch and expects every row to be accepted.
 func (r *rig) send(target tasks.Target, options tasks.Options, candidates ...tasks.Candidate) store.BatchID {
 	r.t.Helper()
 	receipt, err := r.producer.Enqueue(r.t.Context(), tasks.Batch{
@@ -177,7 +177,7 @@ func (r *rig) send(target tasks.Target, options tasks.Options, candidates ...tas
 	return receipt.Batch
 }
 
-// patience bounds how long a test waits for a list of jobs.
+// patience bounds the wait for a job list.
 const patience = 2 * time.Minute
 
 // eventually polls until the condition holds.
@@ -228,7 +228,7 @@ func (r *rig) calls(routes ...string) int {
 	return n
 }
 
-// clean expects the simulator to have seen no duplicate and no overspending.
+// clean checks that the simulator saw no duplicate and no call over a limit.
 func (r *rig) clean() {
 	r.t.Helper()
 	inv := r.sim.Invariants()
@@ -251,7 +251,7 @@ func ana() tasks.Candidate {
 	}
 }
 
-// people makes candidates that differ in id and e-mail.
+// people returns candidates that differ in ID and email.
 func people(n int) []tasks.Candidate {
 	all := make([]tasks.Candidate, n)
 	for i := range all {
@@ -264,7 +264,7 @@ func people(n int) []tasks.Candidate {
 	return all
 }
 
-// limited is a connection with so many calls a second.
+// limited returns a connection with a rate limit.
 func limited(perSecond float64) func(*store.Connection) {
 	return func(c *store.Connection) { c.Limits.CallsPerSecond, c.Limits.Burst = perSecond, 1 }
 }

@@ -16,8 +16,7 @@ import (
 
 var rotated = flag.Int("rotated", 5000, "how many exports run while the sealing key is exchanged; 5,000 is what is promised")
 
-// Producer, worker and operator are processes of their own, which share the file of
-// the keyset alone.
+// Producer, worker and operator are separate processes that share only the keyset file.
 func TestSealingKeyIsExchangedWhileExportsRun(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
@@ -39,7 +38,7 @@ func TestSealingKeyIsExchangedWhileExportsRun(t *testing.T) {
 	r.producer = tasks.NewClient(r.redis, process())
 	r.ledger = process()
 	r.worker = r.newWorker(nil)
-	const quiet = "77" // a customer of whom nothing runs
+	const quiet = "77" // a customer without work
 	check := sealAll(t, r.ledger, quiet)
 	first := r.send(tasks.ToJob(job), tasks.Options{}, people(*rotated/2)...)
 	r.start()
@@ -64,7 +63,7 @@ func TestSealingKeyIsExchangedWhileExportsRun(t *testing.T) {
 		return found
 	}
 	replaced := reseal().Replaced
-	// The producer has not looked at the file since, and may seal with the old key.
+	// The producer has not reread the file, and may seal with the old key.
 	others := people(*rotated)[*rotated/2:]
 	second := r.send(tasks.ToJob(job), tasks.Options{}, others...)
 	replaced += reseal().Replaced
@@ -95,8 +94,8 @@ func TestSealingKeyIsExchangedWhileExportsRun(t *testing.T) {
 	r.clean()
 }
 
-// sealAll enters one of each kind of what is sealed beside the exports in work, and
-// returns what checks that all of it can be read.
+// sealAll stores one of each kind of sealed value besides running exports. It returns a function
+// that checks that all of them can be opened.
 func sealAll(t *testing.T, ledger *store.Ledger, customer string) func(*store.Ledger) {
 	t.Helper()
 	ctx, now := t.Context(), time.Now()

@@ -9,11 +9,11 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// Where verification has seen searches lag behind for longer than the deployment waits, a write whose
-// answer was lost is looked for once they surely show it.
+// If verification found that searches lag longer than the configured settle time, a write with a
+// lost response is looked up after the longer time.
 func TestEitherWorldSearchesLagBehind(t *testing.T) {
 	t.Parallel()
-	const lag = 5 * time.Second // longer than impatient settles
+	const lag = 5 * time.Second // longer than the settle time of shortWaits
 	for name, c := range map[string]struct{ real, known time.Duration }{
 		"as long as the deployment thinks": {250 * time.Millisecond, 0},
 		"for longer":                       {lag, lag},
@@ -22,7 +22,7 @@ func TestEitherWorldSearchesLagBehind(t *testing.T) {
 			t.Parallel()
 			sim := calm()
 			sim.Faults.SearchLag = c.real
-			r := newRig(t, rigOptions{sim: sim, settings: impatient, conn: func(conn *store.Connection) { conn.Profile.SearchLag = c.known }})
+			r := newRig(t, rigOptions{sim: sim, settings: shortWaits, conn: func(conn *store.Connection) { conn.Profile.SearchLag = c.known }})
 			r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.Error500After})
 			b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
 			if inv := r.sim.Invariants(); b.Created != 1 || inv.People != 1 || inv.Workflows != 1 {

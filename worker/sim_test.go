@@ -23,9 +23,9 @@ import (
 	"github.com/seekout/icims-export/worker/limiter"
 )
 
-// TestSimulation runs the pipeline through seeded worlds of faults and deaths.
-// SIM_SEEDS sets how many, SIM_SEED replays one with its trace. The race detector
-// makes it slow, so CI runs a hundred without it as well.
+// TestSimulation runs the pipeline through seeded simulations of faults and deaths. SIM_SEEDS
+// sets their number, SIM_SEED replays one and prints its trace. The race detector is slow, so CI
+// also runs a hundred without it.
 func TestSimulation(t *testing.T) {
 	first, count := uint64(1), 10
 	if testing.Short() {
@@ -49,7 +49,7 @@ func TestSimulation(t *testing.T) {
 				ok := t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						w := newWorld(t, seed, server.Addr(), db)
-						w.live(&sum)
+						w.run(&sum)
 						if t.Failed() || replay != "" {
 							t.Logf("plan %+v", w.plan)
 							t.Logf("trace:\n%s", strings.Join(w.trace, "\n"))
@@ -75,87 +75,87 @@ func atoi(t *testing.T, s string) int {
 	return n
 }
 
-// tally counts what the worlds went through, to show that they were not kind.
+// tally counts events of the simulations, to show that they were hostile.
 type tally struct {
-	exports, turns, deaths, created, updated, skipped, dead, unknown, woken, calls, back atomic.Int64
+	exports, accesses, deaths, created, updated, skipped, dead, unknown, reenqueued, calls, rollbacks atomic.Int64
 }
 
 func (s *tally) String() string {
-	return fmt.Sprintf("%d exports in %d turns, %d deaths of processes, %d calls; %d created, %d updated, %d skipped, %d dead; %d writes whose answer was lost; %d exports that the sweep woke; Redis went back %d times",
-		s.exports.Load(), s.turns.Load(), s.deaths.Load(), s.calls.Load(), s.created.Load(), s.updated.Load(), s.skipped.Load(), s.dead.Load(), s.unknown.Load(), s.woken.Load(), s.back.Load())
+	return fmt.Sprintf("%d exports with %d accesses, %d deaths of processes, %d calls; %d created, %d updated, %d skipped, %d dead; %d writes whose answer was lost; %d exports that the sweep woke; Redis went back %d times",
+		s.exports.Load(), s.accesses.Load(), s.deaths.Load(), s.calls.Load(), s.created.Load(), s.updated.Load(), s.skipped.Load(), s.dead.Load(), s.unknown.Load(), s.reenqueued.Load(), s.rollbacks.Load())
 }
 
-// live lets the world run to its end and judges it.
-func (w *world) live(sum *tally) {
+// run runs the simulation to its end and verifies the result.
+func (w *world) run(sum *tally) {
 	ctx := context.Background()
 	if err := w.direct.FlushDB(ctx).Err(); err != nil {
 		w.t.Fatal(err)
 	}
 	w.serve("server-1")
 	defer w.end()
-	cast := w.cast()
+	all := w.makeCandidates()
 	var batches []store.BatchID
 	for i := range w.plan.batches {
 		spec := store.BatchSpec{IdempotencyKey: fmt.Sprint(i), IncludePreviouslyExported: w.rng.IntN(2) == 0}
 		if w.rng.IntN(3) > 0 {
 			spec.Job = int64(1701 + w.rng.IntN(2))
 		}
-		candidates := cast[w.rng.IntN(max(1, len(cast)/2)):]
+		candidates := all[w.rng.IntN(max(1, len(all)/2)):]
 		batches = append(batches, w.accept(spec, candidates))
 		sum.exports.Add(int64(len(candidates)))
 	}
 	begin := time.Now()
-	const troubled = 20 * time.Minute
+	const faulty = 20 * time.Minute
 	for w.step() {
-		if !w.calm && time.Since(begin) > troubled {
+		if !w.calm && time.Since(begin) > faulty {
 			w.calm = true
 			w.sim.SetFaults(icimstest.Faults{SearchLag: w.plan.faults.SearchLag})
 			w.sim.ClearRules()
 			w.tenant.SetPassword("secret")
 		}
-		if w.turns > 200_000 || time.Since(begin) > 2000*time.Hour {
-			w.t.Errorf("seed %d: after %d turns and %s the world does not come to rest", w.seed, w.turns, time.Since(begin))
+		if w.accesses > 200_000 || time.Since(begin) > 2000*time.Hour {
+			w.t.Errorf("seed %d: after %d accesses and %s the world does not come to rest", w.seed, w.accesses, time.Since(begin))
 			break
 		}
-		w.happen()
+		w.disturb()
 		w.idle()
 	}
-	w.judge(batches, sum)
-	sum.turns.Add(int64(w.turns))
+	w.verify(batches, sum)
+	sum.accesses.Add(int64(w.accesses))
 	sum.unknown.Add(int64(w.unknown))
-	sum.woken.Add(int64(w.woken))
-	sum.back.Add(int64(w.back))
-	sum.deaths.Add(int64(w.born - w.plan.processes))
+	sum.reenqueued.Add(int64(w.reenqueued))
+	sum.rollbacks.Add(int64(w.rollbacks))
+	sum.deaths.Add(int64(w.spawned - w.plan.processes))
 	sum.calls.Add(int64(w.sim.CallCount()))
 }
 
-// cast makes the candidates, some of whom share an address or have none, and
-// puts some into iCIMS beforehand.
-func (w *world) cast() []tasks.Candidate {
-	cast := make([]tasks.Candidate, w.plan.candidates)
-	for i := range cast {
-		cast[i] = tasks.Candidate{
+// makeCandidates returns the candidates and adds some to iCIMS. Some share an address or have
+// none.
+func (w *world) makeCandidates() []tasks.Candidate {
+	all := make([]tasks.Candidate, w.plan.candidates)
+	for i := range all {
+		all[i] = tasks.Candidate{
 			ID: fmt.Sprintf("c-%d", i), FirstName: "Ana", LastName: fmt.Sprintf("Duarte %d", i), Email: fmt.Sprintf("person-%d@example.com", i),
 			Phones:         []tasks.Phone{{Number: fmt.Sprintf("+1 425 555 %04d", i), Type: "mobile"}},
 			WorkExperience: []tasks.WorkExperience{{Employer: "Contoso", Title: "Engineer", Start: "2020"}},
 		}
 		switch {
 		case i > 0 && i <= w.plan.shared:
-			cast[i].Email = cast[0].Email
+			all[i].Email = all[0].Email
 			if w.plan.respell {
-				cast[i].Email = strings.ToUpper(cast[0].Email)
+				all[i].Email = strings.ToUpper(all[0].Email)
 			}
 		case w.rng.IntN(8) == 0:
-			cast[i].Email = ""
+			all[i].Email = ""
 		case w.rng.IntN(5) == 0:
-			w.tenant.AddPerson(map[string]any{"firstname": "Anna", "lastname": "Duarte", "email": cast[i].Email})
+			w.tenant.AddPerson(map[string]any{"firstname": "Anna", "lastname": "Duarte", "email": all[i].Email})
 		}
 	}
-	return cast
+	return all
 }
 
-// happen lets the world do what nobody asked for.
-func (w *world) happen() {
+// disturb makes random external events happen.
+func (w *world) disturb() {
 	if w.calm {
 		return
 	}
@@ -171,23 +171,23 @@ func (w *world) happen() {
 				w.purged[p.ID] = true
 			}
 		}
-	case x == 1 && w.plan.strays && len(w.alarms) > 0:
+	case x == 1 && w.plan.strays && len(w.scheduled) > 0:
 		// The queue delivers a task twice.
-		a := w.alarms[w.rng.IntN(len(w.alarms))]
+		a := w.scheduled[w.rng.IntN(len(w.scheduled))]
 		a.at = time.Now()
-		w.alarms = append(w.alarms, a)
+		w.scheduled = append(w.scheduled, a)
 	case x == 2 && w.plan.badPassword:
 		w.tenant.SetPassword("changed")
 	case x == 3 && w.plan.badPassword:
 		w.tenant.SetPassword("secret")
-	case x >= 10 && x < 20 && w.plan.goesBack && !w.copied && w.back < mostBack:
-		w.copied = true
+	case x >= 10 && x < 20 && w.plan.rollsBack && !w.hasCopy && w.rollbacks < maxRollbacks:
+		w.hasCopy = true
 		w.copyRedis(w.direct, w.copy)
-		w.queued = append(slices.Clone(w.alarms), w.heldAgain()...)
-	case x >= 20 && x < 24 && w.copied:
-		w.goBack()
+		w.copiedQueue = append(slices.Clone(w.scheduled), w.redelivered()...)
+	case x >= 20 && x < 24 && w.hasCopy:
+		w.rollBack()
 	case x == 4 && w.plan.intercept != "":
-		// For some seconds a proxy answers everything.
+		// For some seconds a proxy answers all calls.
 		w.sim.AddRule(icimstest.Rule{Fault: w.plan.intercept, Times: -1})
 		w.intercepted = time.Now().Add(time.Duration(1+w.rng.IntN(40)) * time.Second)
 	}
@@ -197,13 +197,13 @@ func (w *world) happen() {
 	}
 }
 
-// copiesFrom is the number of the first database that holds a copy of another.
-const copiesFrom = 32
+// firstCopyDB is the first database that holds a copy of another.
+const firstCopyDB = 32
 
-// mostBack is how often Redis goes back at most.
-const mostBack = 3
+// maxRollbacks is how often Redis goes back at most.
+const maxRollbacks = 3
 
-// copyRedis makes one database what the other is.
+// copyRedis copies one database to another.
 func (w *world) copyRedis(from, to *redis.Client) {
 	ctx := context.Background()
 	if err := to.FlushDB(ctx).Err(); err != nil {
@@ -220,23 +220,23 @@ func (w *world) copyRedis(from, to *redis.Client) {
 	}
 }
 
-// goBack lets another server answer, which is what Redis was when it was copied.
-func (w *world) goBack() {
-	w.back++
-	w.copied, w.alarms = false, w.queued
+// rollBack replaces Redis by another server with the state of the copy.
+func (w *world) rollBack() {
+	w.rollbacks++
+	w.hasCopy, w.scheduled = false, w.copiedQueue
 	w.copyRedis(w.copy, w.direct)
-	w.serve(fmt.Sprint("server-", w.back+1))
+	w.serve(fmt.Sprint("server-", w.rollbacks+1))
 	w.trace = append(w.trace, time.Now().Format("15:04:05.000")+" Redis goes back")
 }
 
-// serve gives the server that answers its identity.
+// serve sets the identity of the server.
 func (w *world) serve(id string) {
 	if err := w.direct.Set(context.Background(), store.SimulatedServerKey, id, 0).Err(); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// idle lets time pass when nothing else is to be done.
+// idle advances the time when there is nothing to do.
 func (w *world) idle() {
 	synctest.Wait()
 	w.mu.Lock()
@@ -247,7 +247,7 @@ func (w *world) idle() {
 	for _, p := range w.procs {
 		room = room || p.busy < w.plan.handlers
 	}
-	for _, a := range w.alarms {
+	for _, a := range w.scheduled {
 		if !a.at.After(now) && room {
 			busy = true
 		}
@@ -268,8 +268,8 @@ func (w *world) idle() {
 	}
 }
 
-// judge holds the world against the promises.
-func (w *world) judge(batches []store.BatchID, sum *tally) {
+// verify checks the guarantees.
+func (w *world) verify(batches []store.BatchID, sum *tally) {
 	ctx := context.Background()
 	complain := func(format string, args ...any) {
 		w.t.Errorf("seed %d: %s", w.seed, fmt.Sprintf(format, args...))
@@ -287,7 +287,7 @@ func (w *world) judge(batches []store.BatchID, sum *tally) {
 	if n, err := w.ledger.Live(ctx, "1234"); err != nil || n != 0 {
 		complain("%d exports are still moving, %v", n, err)
 	}
-	w.judgePermits(complain)
+	w.verifyPermits(complain)
 	for _, id := range batches {
 		b, err := w.ledger.Batch(ctx, id)
 		if err != nil {
@@ -327,9 +327,9 @@ func (w *world) judge(batches []store.BatchID, sum *tally) {
 	}
 }
 
-// judgePermits expects that no call was over a limit, and that all permits come
-// back, those of dead processes when they expire.
-func (w *world) judgePermits(complain func(string, ...any)) {
+// verifyPermits checks that no call was over a limit, and that all permits return; those of dead
+// processes expire.
+func (w *world) verifyPermits(complain func(string, ...any)) {
 	ctx := context.Background()
 	time.Sleep(w.plan.settings().CallTimeout + limiter.HoldMargin + time.Second)
 	synctest.Wait()
@@ -343,20 +343,20 @@ func (w *world) judgePermits(complain func(string, ...any)) {
 	case s[0].InFlight != 0:
 		complain("%d permits did not come back", s[0].InFlight)
 	}
-	// A Redis that went back forgets the calls of the time that it lost.
-	if seen := w.tenant.Traffic(); seen.OverRate+seen.OverInFlight+seen.OverDay > 0 && w.back == 0 {
+	// A Redis that went back has lost the calls of that time.
+	if seen := w.tenant.Traffic(); seen.OverRate+seen.OverInFlight+seen.OverDay > 0 && w.rollbacks == 0 {
 		complain("calls over a limit: %+v", seen)
 	}
 }
 
-// end stops what still runs.
+// end stops all processes.
 func (w *world) end() {
 	w.mu.Lock()
 	for len(w.procs) > 0 {
 		w.kill(w.procs[0])
 	}
 	w.mu.Unlock()
-	// What a dead process still does reaches nobody, but has to end.
+	// Dead processes reach nothing, but have to end.
 	time.Sleep(time.Hour)
 	synctest.Wait()
 	for _, c := range append(w.clients, w.direct, w.copy) {

@@ -25,10 +25,9 @@ import (
 	"github.com/seekout/icims-export/worker/limiter"
 )
 
-// world is a simulation: the real pipeline, store and client, over a real Redis
-// and the simulator of iCIMS, in a time of its own. Every access to Redis and
-// every call to iCIMS is a turn. Turns are given out one at a time, in an order
-// that the seed decides, and each may meet a fault or the death of its process.
+// world is a simulation: the real pipeline, store and client, with a real Redis and the simulator
+// of iCIMS, in simulated time. Accesses to Redis and calls to iCIMS are granted one at a time, in
+// an order given by the seed. Each may meet a fault or the death of its process.
 type world struct {
 	t       *testing.T
 	seed    uint64
@@ -37,69 +36,69 @@ type world struct {
 	sim     *icimstest.Simulator
 	tenant  *icimstest.Tenant
 	direct  *redis.Client // without faults, for the world itself
-	copy    *redis.Client // holds what Redis was
+	copy    *redis.Client // a copy of an earlier state of Redis
 	address string
 	ledger  *store.Ledger
 	keys    *store.Keyset
 	conn    store.Connection
 
-	mu      sync.Mutex
-	waiting []*turn
-	alarms  []alarm    // the queue
-	busy    int        // exports being handled
-	procs   []*process // alive
-	born    int
-	clients []*redis.Client
-	turns   int
-	unknown int  // writes whose answer was lost
-	woken   int  // exports that the sweep woke
-	calm    bool // faults are over
-	trace   []string
-	purged  map[int64]bool
-	copied  bool    // there is a copy of Redis to go back to
-	queued  []alarm // of that copy
-	back    int     // how often Redis went back
+	mu          sync.Mutex
+	waiting     []*access
+	scheduled   []scheduledTask // the queue
+	busy        int             // exports being handled
+	procs       []*process      // alive
+	spawned     int
+	clients     []*redis.Client
+	accesses    int
+	unknown     int  // writes with a lost response
+	reenqueued  int  // exports re-enqueued by the sweep
+	calm        bool // faults are over
+	trace       []string
+	purged      map[int64]bool
+	hasCopy     bool            // there is a copy of Redis
+	copiedQueue []scheduledTask // of that copy
+	rollbacks   int             // how often Redis went back
 	// intercepted is until when a proxy answers; zero: it does not.
 	intercepted time.Time
 
 	swept time.Time
 }
 
-// alarm is a task in the queue.
-type alarm struct {
+// scheduledTask is a task in the queue.
+type scheduledTask struct {
 	at time.Time
 	task
 }
 
-// turn is one access to the outside that waits for its permission.
-type turn struct {
-	what    string
-	proc    *process
-	verdict chan verdict
+// access is one access to Redis or iCIMS that waits for its fate.
+type access struct {
+	what string
+	proc *process
+	fate chan fate
 }
 
-// verdict is what happens to a turn.
-type verdict uint8
+// fate is what happens to an access.
+type fate uint8
 
 const (
-	goOn       verdict = iota
-	failBefore         // Redis: the command does not arrive
-	failAfter          // Redis: its answer is lost
-	dieBefore          // the process dies before the access
-	dieAfter           // the process dies when it has taken effect
+	allow      fate = iota
+	failBefore      // Redis: the command does not arrive
+	failAfter       // Redis: the response is lost
+	dieBefore       // the process dies before the access
+	dieAfter        // the process dies after the access took effect
 )
 
-// process is one life of a worker process.
+// process is one run of a worker process.
 type process struct {
 	name  string
 	lane  *lane
 	redis *redis.Client
 	dead  bool
-	held  map[task]int // tasks in its hands
+	held  map[task]int // tasks that it holds
 	busy  int
 }
 
-// plan is how hostile a seed is.
+// plan is the kind and rate of a seed's faults.
 type plan struct {
 	candidates, shared, batches int
 	processes, handlers         int
@@ -110,7 +109,7 @@ type plan struct {
 	merges, respell, strays     bool
 	intercept                   icimstest.Fault // by a proxy, in bursts
 	badPassword                 bool
-	goesBack                    bool // Redis becomes what it was
+	rollsBack                   bool // Redis goes back to an earlier state
 	limits                      store.Limits
 	profile                     store.TenantProfile
 }
@@ -118,8 +117,7 @@ type plan struct {
 func newPlan(rng *rand.Rand) plan {
 	pick := func(values ...float64) float64 { return values[rng.IntN(len(values))] }
 	word := func(values ...string) string { return values[rng.IntN(len(values))] }
-	// Here a call takes up to 100 ms to arrive, which a quarter of the burst has to
-	// cover.
+	// A call takes up to 100 ms to arrive, which a quarter of the burst has to cover.
 	limits := store.Limits{CallsPerSecond: 5, Burst: int(pick(4, 10)), InFlight: int(pick(1, 2, 4)), CallsPerDay: 1_000_000}
 	if rng.IntN(2) == 0 {
 		limits.CallsPerSecond, limits.Burst = 50, 25
@@ -145,12 +143,12 @@ func newPlan(rng *rand.Rand) plan {
 			PatchLocation: word(icimstest.Present, icimstest.Absent), PatchStatus: int(pick(204, 200)), TransactionHeader: word(icimstest.Present, icimstest.Absent),
 		},
 		lookupBatch: int(pick(1, 3, 50)), merges: rng.IntN(3) == 0, respell: rng.IntN(2) == 0, strays: rng.IntN(2) == 0, badPassword: rng.IntN(8) == 0,
-		limits: limits, goesBack: rng.IntN(4) == 0,
+		limits: limits, rollsBack: rng.IntN(4) == 0,
 		intercept: icimstest.Fault(word("", string(icimstest.RedirectElsewhere), string(icimstest.Page403), string(icimstest.Page404), string(icimstest.Page404After))),
 	}
-	if p.goesBack {
-		// Calls that a copy holds to be in flight keep others from iCIMS for some time; the search is
-		// behind for longer, though not for the settle time.
+	if p.rollsBack {
+		// Calls in flight in a copy block others for some time. The search lags longer, but less
+		// than the settle time.
 		p.faults.SearchLag = 80 * time.Second
 	}
 	p.behaviour.TextValues = word(icimstest.First, icimstest.Any)
@@ -158,7 +156,7 @@ func newPlan(rng *rand.Rand) plan {
 	p.behaviour.EmptySearch = word(icimstest.EmptyList, icimstest.EmptyList, icimstest.ErrorsObject, icimstest.Errors404, icimstest.Uncoded)
 	p.behaviour.EmailView = word(icimstest.Shown, icimstest.Shown, icimstest.Shown, icimstest.Hidden)
 	p.behaviour.PairSearch = word(icimstest.Finds, icimstest.Finds, icimstest.Misses)
-	if p.behaviour.PairSearch == icimstest.Finds { // otherwise nothing would show that a pair is there
+	if p.behaviour.PairSearch == icimstest.Finds { // otherwise nothing would find an existing pair
 		p.behaviour.PairRoute = word(icimstest.Present, icimstest.Absent, icimstest.Denied)
 	}
 	p.faults.Gateway404 = pick(0, 0.03)
@@ -166,7 +164,7 @@ func newPlan(rng *rand.Rand) plan {
 	return p
 }
 
-// profileOf is what is known of the world: the truth or, of some questions, nothing.
+// profileOf returns a profile of the world: the truth, or nothing for some fields.
 func profileOf(b icimstest.Behaviour, rng *rand.Rand) store.TenantProfile {
 	answer := func(yes bool) store.Answer {
 		if rng.IntN(3) == 0 {
@@ -178,13 +176,13 @@ func profileOf(b icimstest.Behaviour, rng *rand.Rand) store.TenantProfile {
 		SearchOr: answer(b.GroupOr == icimstest.Any), IgnoresCase: answer(b.SearchEmailCase == icimstest.Insensitive),
 		ReadsPair: answer(b.PairRoute == "" || b.PairRoute == icimstest.Present),
 	}
-	if b.EmptySearch == icimstest.Uncoded { // otherwise nobody could ever be created
+	if b.EmptySearch == icimstest.Uncoded { // otherwise no person could ever be created
 		p.Nobody, p.NobodyCode = store.NobodyIsErrors, icims.CodeUnknown
 	}
 	return p
 }
 
-// simSettings are those of production: the simulation has time.
+// settings are those of production: the simulation has time.
 func (p plan) settings() Settings {
 	s := DefaultSettings()
 	s.RetryMax, s.RetryBudget, s.LookupBatch = 10*time.Minute, 1000*time.Hour, p.lookupBatch
@@ -195,14 +193,14 @@ func newWorld(t *testing.T, seed uint64, address string, db int) *world {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	w := &world{purged: map[int64]bool{}, t: t, seed: seed, rng: rng, plan: newPlan(rng), address: address}
 	w.direct = redis.NewClient(&redis.Options{Addr: address, DB: db, PoolSize: 2})
-	// Export ids are keyed hashes: with a fixed key a seed replays.
+	// Export IDs are keyed hashes: with a fixed key a seed can be replayed.
 	keys, err := store.ReadKeysetFile("testdata/simulation.keyset.json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.keys = keys
 	w.ledger = store.NewLedger(w.direct, keys, store.WithSimulatedClock())
-	w.copy = redis.NewClient(&redis.Options{Addr: address, DB: db + copiesFrom, PoolSize: 2})
+	w.copy = redis.NewClient(&redis.Options{Addr: address, DB: db + firstCopyDB, PoolSize: 2})
 	w.sim = icimstest.New(icimstest.Config{Seed: seed, Faults: w.plan.faults, Behaviour: w.plan.behaviour})
 	cfg := icimstest.DemoTenant("1234", "export-user", "secret")
 	cfg.DailyLimit = 1_000_000
@@ -220,27 +218,27 @@ func newWorld(t *testing.T, seed uint64, address string, db int) *world {
 
 // spawn starts a worker process.
 func (w *world) spawn() *process {
-	w.born++
-	p := &process{name: fmt.Sprintf("worker-%d", w.born), held: map[task]int{}}
+	w.spawned++
+	p := &process{name: fmt.Sprintf("worker-%d", w.spawned), held: map[task]int{}}
 	p.redis = redis.NewClient(&redis.Options{Addr: w.address, DB: w.direct.Options().DB, PoolSize: 8, MaxRetries: 1, MinRetryBackoff: time.Millisecond, MaxRetryBackoff: time.Millisecond})
 	w.clients = append(w.clients, p.redis)
-	p.redis.AddHook(redisTurns{w, p})
+	p.redis.AddHook(redisAccesses{w, p})
 	ledger := store.NewLedger(p.redis, w.keys, store.WithSimulatedClock())
 	worker := New(p.redis, ledger, w.plan.settings(), icims.HostPolicy{}, zerolog.Nop())
 	worker.id = p.name
-	worker.clientOptions = []icims.Option{icims.WithBaseTransport(callTurns{w, p})}
+	worker.clientOptions = []icims.Option{icims.WithBaseTransport(callAccesses{w, p})}
 	l, err := worker.assemble(w.conn)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	p.lane = l
-	l.retries.random = jitter(w.seed, uint64(w.born))
+	l.retries.random = jitter(w.seed, uint64(w.spawned))
 	l.background.Go(func() { l.leases.renew(l.base) })
 	w.procs = append(w.procs, p)
 	return p
 }
 
-// jitter is a source of randomness of one process.
+// jitter is the random source of one process.
 func jitter(seed, process uint64) func() float64 {
 	var mu sync.Mutex
 	rng := rand.New(rand.NewPCG(seed, process+2))
@@ -251,12 +249,12 @@ func jitter(seed, process uint64) func() float64 {
 	}
 }
 
-// errDead is what a dead process gets from everything outside of it.
+// errDead is the result of every access by a dead process.
 var errDead = fmt.Errorf("the process is dead: %w", io.ErrUnexpectedEOF)
 
-// ask waits for the turn's permission.
-func (w *world) ask(ctx context.Context, p *process, what string) verdict {
-	t := &turn{what: what, proc: p, verdict: make(chan verdict, 1)}
+// request waits for the fate of an access.
+func (w *world) request(ctx context.Context, p *process, what string) fate {
+	t := &access{what: what, proc: p, fate: make(chan fate, 1)}
 	w.mu.Lock()
 	if p.dead {
 		w.mu.Unlock()
@@ -265,14 +263,14 @@ func (w *world) ask(ctx context.Context, p *process, what string) verdict {
 	w.waiting = append(w.waiting, t)
 	w.mu.Unlock()
 	select {
-	case v := <-t.verdict:
+	case v := <-t.fate:
 		return v
 	case <-ctx.Done():
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.waiting = slices.DeleteFunc(w.waiting, func(o *turn) bool { return o == t })
+		w.waiting = slices.DeleteFunc(w.waiting, func(o *access) bool { return o == t })
 		select {
-		case v := <-t.verdict:
+		case v := <-t.fate:
 			return v
 		default:
 			return failBefore
@@ -280,49 +278,49 @@ func (w *world) ask(ctx context.Context, p *process, what string) verdict {
 	}
 }
 
-// kill ends a process: nothing that it does reaches the outside any more. What
-// it held is delivered again when asynq notices.
+// kill ends a process: none of its accesses takes effect any more. asynq redelivers its tasks
+// later.
 func (w *world) kill(p *process) {
 	p.dead = true
-	w.alarms = append(w.alarms, w.heldAgain(p)...)
+	w.scheduled = append(w.scheduled, w.redelivered(p)...)
 	clear(p.held)
 	for _, t := range w.waiting {
 		if t.proc == p {
-			t.verdict <- dieBefore
+			t.fate <- dieBefore
 		}
 	}
-	w.waiting = slices.DeleteFunc(w.waiting, func(t *turn) bool { return t.proc == p })
+	w.waiting = slices.DeleteFunc(w.waiting, func(t *access) bool { return t.proc == p })
 	p.lane.cancel()
 	w.procs = slices.DeleteFunc(w.procs, func(o *process) bool { return o == p })
 }
 
-// heldAgain are the tasks that processes hold, by default all, as asynq delivers them again.
-func (w *world) heldAgain(procs ...*process) []alarm {
+// redelivered returns the tasks that processes hold, by default all, as asynq redelivers them.
+func (w *world) redelivered(procs ...*process) []scheduledTask {
 	if len(procs) == 0 {
 		procs = w.procs
 	}
-	var again []alarm
+	var redelivered []scheduledTask
 	for _, p := range procs {
 		for _, t := range slices.SortedFunc(maps.Keys(p.held), compareTasks) {
-			again = append(again, alarm{time.Now().Add(time.Duration(1+w.rng.IntN(120)) * time.Second), t})
+			redelivered = append(redelivered, scheduledTask{time.Now().Add(time.Duration(1+w.rng.IntN(120)) * time.Second), t})
 		}
 	}
-	return again
+	return redelivered
 }
 
 func compareTasks(a, b task) int {
 	return cmp.Compare(a.Export, b.Export)
 }
 
-// redisTurns makes a turn of each command.
-type redisTurns struct {
+// redisAccesses makes each command an access.
+type redisAccesses struct {
 	w *world
 	p *process
 }
 
-func (r redisTurns) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (r redisAccesses) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (r redisTurns) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (r redisAccesses) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if name := cmd.Name(); name == "hello" || name == "client" || name == "select" || name == "ping" {
 			return next(ctx, cmd)
@@ -345,13 +343,13 @@ func (r redisTurns) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-func (r redisTurns) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (r redisAccesses) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
 }
 
-func (r redisTurns) access(ctx context.Context, what string, do func() error) error {
-	switch r.w.ask(ctx, r.p, what) {
-	case goOn:
+func (r redisAccesses) access(ctx context.Context, what string, do func() error) error {
+	switch r.w.request(ctx, r.p, what) {
+	case allow:
 		return do()
 	case failAfter, dieAfter:
 		_ = do()
@@ -371,13 +369,13 @@ func describe(cmd redis.Cmder) string {
 	return text
 }
 
-// callTurns makes a turn of each call to iCIMS.
-type callTurns struct {
+// callAccesses makes each call to iCIMS an access.
+type callAccesses struct {
 	w *world
 	p *process
 }
 
-func (c callTurns) RoundTrip(req *http.Request) (*http.Response, error) {
+func (c callAccesses) RoundTrip(req *http.Request) (*http.Response, error) {
 	text := req.Method + " " + req.URL.Path
 	if req.GetBody != nil {
 		if body, err := req.GetBody(); err == nil {
@@ -385,8 +383,8 @@ func (c callTurns) RoundTrip(req *http.Request) (*http.Response, error) {
 			text += " " + string(data)
 		}
 	}
-	switch c.w.ask(req.Context(), c.p, text) {
-	case goOn, failBefore, failAfter: // the simulator has faults of its own
+	switch c.w.request(req.Context(), c.p, text) {
+	case allow, failBefore, failAfter: // the simulator has its own faults
 		return c.w.sim.Transport().RoundTrip(req)
 	case dieAfter:
 		if answer, err := c.w.sim.Transport().RoundTrip(req); err == nil {
@@ -397,8 +395,8 @@ func (c callTurns) RoundTrip(req *http.Request) (*http.Response, error) {
 	return nil, errDead
 }
 
-// handle takes one task through the pipeline of a process.
-func (w *world) handle(p *process, a alarm) {
+// handle runs one task in the pipeline of a process.
+func (w *world) handle(p *process, a scheduledTask) {
 	w.busy++
 	p.busy++
 	p.held[a.task]++
@@ -415,23 +413,23 @@ func (w *world) handle(p *process, a alarm) {
 		w.busy--
 		p.busy--
 		if p.dead {
-			return // its tasks are in the queue again already
+			return // its tasks are in the queue already
 		}
 		if p.held[a.task]--; p.held[a.task] == 0 {
 			delete(p.held, a.task)
 		}
 		if again != nil {
-			w.alarms = append(w.alarms, alarm{time.Now().Add(again.After()), a.task})
+			w.scheduled = append(w.scheduled, scheduledTask{time.Now().Add(again.After()), a.task})
 		}
 	}()
 }
 
-// step lets one thing happen. It returns false when nothing is left to do.
+// step makes one thing happen. It returns false when nothing is left to do.
 func (w *world) step() bool {
 	synctest.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.turns++
+	w.accesses++
 	for len(w.procs) < w.plan.processes {
 		w.spawn()
 	}
@@ -440,14 +438,13 @@ func (w *world) step() bool {
 		return true
 	}
 	if len(w.waiting) > 0 {
-		w.grant()
+		w.decide()
 		return true
 	}
-	return len(w.alarms) > 0 || w.busy > 0 || w.moves()
+	return len(w.scheduled) > 0 || w.busy > 0 || w.moves()
 }
 
-// moves reports whether some export has not ended. What nothing wakes any more is
-// for the sweep.
+// moves reports whether any export has not ended. Exports without a task are left to the sweep.
 func (w *world) moves() bool {
 	live, err := w.ledger.Live(context.Background(), "1234")
 	if err != nil {
@@ -456,8 +453,7 @@ func (w *world) moves() bool {
 	return live > 0
 }
 
-// sweep gives exports that are late and have no task another one, as the worker's own
-// sweep does with asynq's queues.
+// sweep re-enqueues late exports without a task, as the worker's own sweep does.
 func (w *world) sweep() {
 	const every = 10 * time.Second
 	if time.Since(w.swept) < every {
@@ -473,15 +469,15 @@ func (w *world) sweep() {
 	var seen []string
 	for _, m := range late {
 		seen = append(seen, m.Export)
-		alive := slices.ContainsFunc(w.alarms, func(a alarm) bool { return a.Ref == m.Ref })
+		alive := slices.ContainsFunc(w.scheduled, func(a scheduledTask) bool { return a.Ref == m.Ref })
 		for _, p := range w.procs {
 			for t := range p.held {
 				alive = alive || t.Ref == m.Ref
 			}
 		}
 		if !alive && m.State != "" {
-			w.woken++
-			w.alarms = append(w.alarms, alarm{time.Now(), task{Ref: m.Ref}})
+			w.reenqueued++
+			w.scheduled = append(w.scheduled, scheduledTask{time.Now(), task{Ref: m.Ref}})
 		}
 	}
 	if err := w.ledger.LookAgain(ctx, "1234", seen, time.Now().Add(recheckAfter)); err != nil {
@@ -495,12 +491,12 @@ func (w *world) setClock() {
 	}
 }
 
-// start hands a due task to a process that has room.
+// start gives a due task to a process with a free handler.
 func (w *world) start() bool {
 	now := time.Now()
-	slices.SortFunc(w.alarms, func(a, b alarm) int { return cmp.Or(a.at.Compare(b.at), compareTasks(a.task, b.task)) })
+	slices.SortFunc(w.scheduled, func(a, b scheduledTask) int { return cmp.Or(a.at.Compare(b.at), compareTasks(a.task, b.task)) })
 	var due []int
-	for i, a := range w.alarms {
+	for i, a := range w.scheduled {
 		if !a.at.After(now) {
 			due = append(due, i)
 		}
@@ -510,15 +506,15 @@ func (w *world) start() bool {
 		return false
 	}
 	i := due[w.rng.IntN(len(due))]
-	a := w.alarms[i]
-	w.alarms = slices.Delete(w.alarms, i, i+1)
+	a := w.scheduled[i]
+	w.scheduled = slices.Delete(w.scheduled, i, i+1)
 	w.handle(free[w.rng.IntN(len(free))], a)
 	return true
 }
 
-// grant gives one waiting turn its verdict.
-func (w *world) grant() {
-	slices.SortFunc(w.waiting, func(a, b *turn) int {
+// decide decides the fate of one waiting access.
+func (w *world) decide() {
+	slices.SortFunc(w.waiting, func(a, b *access) int {
 		return cmp.Or(cmp.Compare(a.proc.name, b.proc.name), cmp.Compare(a.what, b.what))
 	})
 	i := w.rng.IntN(len(w.waiting))
@@ -527,7 +523,7 @@ func (w *world) grant() {
 		w.unknown++
 	}
 	w.waiting = slices.Delete(w.waiting, i, i+1)
-	v := goOn
+	v := allow
 	if !w.calm {
 		switch x := w.rng.Float64(); {
 		case x < w.plan.deaths/2:
@@ -542,13 +538,13 @@ func (w *world) grant() {
 	}
 	w.trace = append(w.trace, fmt.Sprintf("%s %s %.200s -> %d", time.Now().Format("15:04:05.000"), t.proc.name, t.what, v))
 	w.setClock()
-	t.verdict <- v
+	t.fate <- v
 	if v == dieBefore || v == dieAfter {
 		w.kill(t.proc)
 	}
 }
 
-// accept takes a batch into the ledger and gives each export a task.
+// accept adds a batch to the ledger and schedules a task for each export.
 func (w *world) accept(spec store.BatchSpec, candidates []tasks.Candidate) store.BatchID {
 	ctx := context.Background()
 	w.setClock()
@@ -571,7 +567,7 @@ func (w *world) accept(spec store.BatchSpec, candidates []tasks.Candidate) store
 		if _, err := w.ledger.AcceptFor(ctx, spec, id, []store.NewExport{e}, store.Rows{}, store.NormalQueue); err != nil {
 			w.t.Fatal(err)
 		}
-		w.alarms = append(w.alarms, alarm{time.Now(), task{Ref: store.Ref{Customer: "1234", Export: e.Export}, Express: express}})
+		w.scheduled = append(w.scheduled, scheduledTask{time.Now(), task{Ref: store.Ref{Customer: "1234", Export: e.Export}, Express: express}})
 	}
 	if err := w.ledger.CloseBatch(ctx, id, 0); err != nil {
 		w.t.Fatal(err)

@@ -29,7 +29,7 @@ func (r *rig) archived() []string {
 	return ids
 }
 
-// interrupted counts the exports of killed workers that the sweep says it found.
+// interrupted counts the exports of killed workers in the log of the sweep.
 func (r *rig) interrupted() int {
 	r.t.Helper()
 	sum := 0
@@ -56,7 +56,7 @@ func (r *rig) killPaused(export string) {
 	r.abandon(export, store.ExpressQueue)
 }
 
-// sendRefused sends a candidate whom iCIMS refuses until the rules are cleared.
+// sendRefused sends a candidate that iCIMS refuses until the rules are cleared.
 func (r *rig) sendRefused() (id store.BatchID, export string) {
 	r.t.Helper()
 	r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.StatusBefore, Status: 400, Code: 4, Times: -1})
@@ -75,7 +75,7 @@ func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 		r.kill(export, store.ExpressQueue, time.Second)
 		r.start()
 		r.eventually("the export is dead", func() bool { return r.outcomes(id)[0].State == store.Dead })
-		// asynq takes a task for lost once its lease has been over for 30 seconds.
+		// asynq treats a task as lost 30 seconds after its lease has expired.
 		r.worker.Stop()
 		r.must(r.redis.ZAdd(t.Context(), "asynq:{"+express+"}:lease", redis.Z{Score: float64(time.Now().Add(-time.Minute).Unix()), Member: own}).Err())
 		r.worker = r.newWorker(nil)
@@ -180,8 +180,8 @@ func TestInterruptedExportsAreFoundOnce(t *testing.T) {
 	})
 }
 
-// A dead letter that ended without its task, because a process was killed in between,
-// leaves the archive with the next sweep of its customer.
+// If the process was killed before a dead letter's task ended, the next sweep of the customer
+// removes the task from the archive.
 func TestTheSweepDeletesArchivedTasksOfEndedExports(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})

@@ -11,19 +11,18 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// A producer that stops in the middle leaves a batch that ends all the same, and the
-// worker says so.
+// If a producer stops in the middle, its batch still ends, and the worker logs it.
 func TestTheSweepClosesAbandonedBatches(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true, settings: func(s *worker.Settings) { s.AbandonedAfter = time.Nanosecond }})
 	goOn, ended := make(chan struct{}), make(chan tasks.Receipt, 1)
-	// How large a batch is shows after 1,000 rows.
+	// The size of a batch is known after 1,000 rows.
 	const before = 1_001
 	candidates := people(before + 1)
 	batch := tasks.Batch{Customer: customer, Target: tasks.Prospects, IdempotencyKey: "k", Candidates: func(yield func(tasks.Candidate, error) bool) {
 		for i, c := range candidates {
 			if i == before {
-				<-goOn // hangs, or is killed
+				<-goOn // hangs or is killed
 			}
 			if !yield(c, nil) {
 				return
@@ -48,7 +47,7 @@ func TestTheSweepClosesAbandonedBatches(t *testing.T) {
 		}
 		return id != ""
 	})
-	// A server that was killed a day ago, without a word.
+	// A server that was killed a day ago.
 	killed := redis.Z{Score: float64(time.Now().Add(-24 * time.Hour).Unix()), Member: "asynq:servers:{host:1:killed}"}
 	r.must(r.redis.ZAdd(t.Context(), "asynq:servers", killed).Err())
 	r.start()

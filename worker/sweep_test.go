@@ -60,19 +60,19 @@ func TestSweep(t *testing.T) {
 		if b, err := r.ledger.Batch(t.Context(), id); err != nil || b.Moving() < 500 {
 			t.Errorf("it was done after all but %d others, %v", b.Moving(), err)
 		}
-		// The rest is of no interest.
+		// The rest does not matter.
 		r.worker.Stop()
 	})
 
 	t.Run("a write of a dead worker is settled before it is repeated", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, rigOptions{sim: calm(), stopped: true, settings: impatient})
+		r := newRig(t, rigOptions{sim: calm(), stopped: true, settings: shortWaits})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
 		claim := r.kill(r.outcomes(id)[0].Export, store.ExpressQueue, time.Second)
 		if err := r.ledger.Step(t.Context(), claim, store.Step{To: store.Creating, Lease: time.Second}); err != nil {
 			t.Fatal(err)
 		}
-		// The POST had taken effect, but nobody recorded its answer.
+		// The POST had taken effect, but its response was not recorded.
 		want := r.tenant.AddPerson(existing(map[string]any{"firstname": "Ana"}))
 		r.start()
 		if b := r.finished(id); b.Created != 1 {
@@ -90,7 +90,7 @@ func TestSweep(t *testing.T) {
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
 		queue := "asynq:{" + tasks.QueueName(customer, store.ExpressQueue) + "}:"
 		ctx := t.Context()
-		// As after a failover that lost the lease but kept the list.
+		// As after a failover that lost the lease but not the list.
 		task, err := r.redis.RPopLPush(ctx, queue+"pending", queue+"active").Result()
 		if err != nil {
 			t.Fatal(err)
@@ -156,7 +156,7 @@ func TestSweep(t *testing.T) {
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
 		export := r.outcomes(id)[0].Export
 		r.abandon(export, store.ExpressQueue)
-		// asynq takes a task for lost once its lease has been over for 30 seconds.
+		// asynq treats a task as lost 30 seconds after its lease has expired.
 		lease := redis.Z{Score: float64(time.Now().Add(-time.Minute).Unix()), Member: customer + ":" + export}
 		r.must(r.redis.ZAdd(t.Context(), "asynq:{"+express+"}:lease", lease).Err())
 		if c, err := r.ledger.Cancel(t.Context(), id, store.CancelOptions{Who: "ana", Why: "the wrong list"}); err != nil || c.Cancelled != 1 {
@@ -188,7 +188,7 @@ func TestSweep(t *testing.T) {
 	})
 }
 
-// late makes the sweep look after the exports of a batch now.
+// late makes the sweep check the exports of a batch now.
 func (r *rig) late(id store.BatchID) {
 	r.t.Helper()
 	for _, o := range r.outcomes(id) {
@@ -198,8 +198,8 @@ func (r *rig) late(id store.BatchID) {
 	}
 }
 
-// kill leaves an export as a worker does that was killed in the middle of its work: claimed
-// for a while, its task active, and asynq's lease run out.
+// kill leaves an export like a worker that was killed: claimed for a while, with an active task
+// whose asynq lease has expired.
 func (r *rig) kill(export string, size store.QueueSize, lease time.Duration) *store.Claim {
 	r.t.Helper()
 	claim, err := r.ledger.Claim(r.t.Context(), store.Ref{Customer: customer, Export: export},
@@ -211,7 +211,7 @@ func (r *rig) kill(export string, size store.QueueSize, lease time.Duration) *st
 	return claim
 }
 
-// abandon leaves the task of an export as a worker does that was killed.
+// abandon leaves the task of an export like a worker that was killed.
 func (r *rig) abandon(export string, size store.QueueSize) {
 	r.t.Helper()
 	ctx, queue, id := r.t.Context(), "asynq:{"+tasks.QueueName(customer, size)+"}:", customer+":"+export

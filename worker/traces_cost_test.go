@@ -14,11 +14,11 @@ import (
 	"github.com/seekout/icims-export/worker/limiter"
 )
 
-// allocatedBefore is what the pipeline around its stages allocated for an export
-// before it had traces.
+// allocatedBefore bounds the allocations of the pipeline around its stages for an untraced
+// export.
 const allocatedBefore = 10
 
-// pass is a stage that has nothing to say, and stop one that ends the run.
+// pass is a stage without an outcome, stop one that ends the run.
 type pass struct{}
 
 func (pass) exec(context.Context, *export) outcome { return outcome{} }

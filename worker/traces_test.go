@@ -36,14 +36,14 @@ func newRecorder(t *testing.T, sampler sdk.Sampler) recorder {
 	return recorder{kept, sdk.NewTracerProvider(sdk.WithSyncer(kept), sdk.WithSampler(sampler))}
 }
 
-// spans are those that have ended, by when they began.
+// spans returns the ended spans in the order of their start.
 func (r recorder) spans() []tracetest.SpanStub {
 	spans := r.GetSpans()
 	slices.SortStableFunc(spans, func(a, b tracetest.SpanStub) int { return a.StartTime.Compare(b.StartTime) })
 	return spans
 }
 
-// named are the spans of a name.
+// named returns the spans with a name.
 func (r recorder) named(name string) []tracetest.SpanStub {
 	return slices.DeleteFunc(r.spans(), func(s tracetest.SpanStub) bool { return s.Name != name })
 }
@@ -57,7 +57,7 @@ func value(s tracetest.SpanStub, key attribute.Key) string {
 	return ""
 }
 
-// tree draws the spans below one, with what tells them apart.
+// tree prints the spans below one, with distinguishing attributes.
 func tree(spans []tracetest.SpanStub, below trace.SpanID, indent string) string {
 	var b strings.Builder
 	for _, s := range spans {
@@ -78,7 +78,7 @@ func tree(spans []tracetest.SpanStub, below trace.SpanID, indent string) string 
 	return b.String()
 }
 
-// oneByOne looks each address up by itself, so that the calls of an export are known.
+// oneByOne looks up each address alone, so that the calls of an export are known.
 func oneByOne(s *worker.Settings) { s.LookupBatch = 1 }
 
 func TestTraceOfASmallBatch(t *testing.T) {
@@ -138,8 +138,8 @@ func TestTraceOfASmallBatch(t *testing.T) {
 	})
 }
 
-// A trace of 20,000 exports helps nobody: those of a large batch have one each, linked to
-// that of the batch.
+// A trace of 20,000 exports is useless: exports of a large batch have one trace each, linked to
+// the batch's.
 func TestExportsOfLargeBatchesAreLinkedToTheirOwnBatch(t *testing.T) {
 	t.Parallel()
 	seen := newRecorder(t, sdk.AlwaysSample())
@@ -179,18 +179,18 @@ func TestExportsOfLargeBatchesAreLinkedToTheirOwnBatch(t *testing.T) {
 	}
 }
 
-// Everything that is recorded of a run with all kinds of faults: each call is there,
-// in the trace of an export, and nothing is that a person could be known by.
+// All traces of a run with all kinds of faults: each call is in the trace of an export, and no
+// personal data is recorded.
 func TestTracesHoldIDsOnly(t *testing.T) {
 	t.Parallel()
 	seen := newRecorder(t, sdk.AlwaysSample())
 	sim := icimstest.Config{Seed: 5, Faults: icimstest.Faults{
 		Error500Before: 0.05, Error500After: 0.05, ResetAfter: 0.05, HTMLError: 0.05, TruncatedJSON: 0.05, AccessDenied404: 0.02,
 	}}
-	r := newRig(t, rigOptions{sim: sim, settings: impatient, conn: limited(300), traces: seen.provider,
+	r := newRig(t, rigOptions{sim: sim, settings: shortWaits, conn: limited(300), traces: seen.provider,
 		tenant: func(c *icimstest.TenantConfig) { c.PhoneTypes = []string{"Office"} }})
 	all := people(140)
-	all[0].FirstName = "" // a row that is refused
+	all[0].FirstName = "" // a refused row
 	large, err := r.producer.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(job), Candidates: tasks.Candidates(all[:120]...)})
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +238,7 @@ func TestTracesHoldIDsOnly(t *testing.T) {
 	} else {
 		t.Error(err)
 	}
-	for _, telltale := range append(slices.Clone(telltales), "c-0", "http://", "127.0.0.1", "?", "export-user") {
+	for _, telltale := range append(slices.Clone(personalValues), "c-0", "http://", "127.0.0.1", "?", "export-user") {
 		if i := strings.Index(strings.ToLower(text), strings.ToLower(telltale)); i >= 0 {
 			t.Errorf("%q is in a trace: %s", telltale, text[max(0, i-200):min(len(text), i+50)])
 		}
@@ -260,8 +260,8 @@ func TestControlTasksAreTracedWithTheirCalls(t *testing.T) {
 	}
 }
 
-// A collector is of no matter to exports. The one that hangs answers only when they are
-// done: if anything waited for it, this test would not end.
+// A collector does not affect exports. This one answers only after they are done: if anything
+// waited for it, this test would not end.
 func TestExportsGoOnWithoutTheCollector(t *testing.T) {
 	t.Parallel()
 	done := make(chan struct{})
@@ -284,8 +284,7 @@ func TestExportsGoOnWithoutTheCollector(t *testing.T) {
 	hanging.Close()
 }
 
-// What is not recorded leaves nothing in Redis either: tasks and batches are as they
-// would be without traces.
+// Without sampling, Redis holds the same tasks and batches as without traces.
 func TestWhatIsNotSampledLeavesNoTrace(t *testing.T) {
 	t.Parallel()
 	for name, sampler := range map[string]sdk.Sampler{"sampled": sdk.AlwaysSample(), "not sampled": sdk.NeverSample()} {

@@ -14,7 +14,7 @@ import (
 
 var included = tasks.Options{IncludePreviouslyExported: true}
 
-// existing are the fields of a person who is in iCIMS before the export.
+// existing are the fields of a person that is in iCIMS before the export.
 func existing(change map[string]any) map[string]any {
 	f := map[string]any{
 		"firstname": "Anna", "lastname": "Duarte", "email": "ana.duarte@example.com",
@@ -211,8 +211,8 @@ func TestDummyOfALostRecord(t *testing.T) {
 	nameless := ana()
 	nameless.Email = ""
 	id := r.send(tasks.ToJob(job), tasks.Options{GenerateDummyEmails: true}, nameless)
-	// As after a crash of Redis's machine: the person was made, and the ledger has
-	// forgotten it.
+	// As after a crash of Redis's machine: the person was created, and the ledger has lost the
+	// record.
 	made := r.tenant.AddPerson(existing(map[string]any{
 		"firstname": nameless.FirstName, "lastname": nameless.LastName, "email": r.payload(id, 0).Candidate.Email,
 	}))
@@ -224,7 +224,7 @@ func TestDummyOfALostRecord(t *testing.T) {
 	r.clean()
 }
 
-// payload opens what the ledger keeps of a queued export.
+// payload opens the ledger's payload of a queued export.
 func (r *rig) payload(id store.BatchID, row int) tasks.Payload {
 	r.t.Helper()
 	ref := store.Ref{Customer: customer, Export: r.outcomes(id)[row].Export}
@@ -233,7 +233,7 @@ func (r *rig) payload(id store.BatchID, row int) tasks.Payload {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	// A payload is sealed for its place and for where its batch goes.
+	// A payload is sealed for its key and for its batch's target.
 	to, err := r.redis.HMGet(r.t.Context(), "ix:{"+customer+"}:b:"+strings.TrimPrefix(string(id), customer+"-"), "t", "o").Result()
 	if err != nil {
 		r.t.Fatal(err)

@@ -74,7 +74,7 @@ type upgraded struct {
 	desk      *operate.Desk
 }
 
-// newUpgraded fills Redis and the simulator, and starts no worker.
+// newUpgraded fills Redis and the simulator. It starts no worker.
 func newUpgraded(t *testing.T) *upgraded {
 	t.Helper()
 	left := readPreviousVersion(t)
@@ -103,17 +103,16 @@ func newUpgraded(t *testing.T) *upgraded {
 	u.ledger = store.NewLedger(u.redis, keys)
 	u.desk = &operate.Desk{Redis: u.redis, Ledger: u.ledger}
 	u.worker = u.newWorker(func(s *worker.Settings) {
-		impatient(s) // creates wait for the settle time after a restart of Redis
+		shortWaits(s) // creates wait for the settle time after a restart of Redis
 		s.AbandonedAfter = time.Nanosecond
-		s.RetryBudget = 100 * 365 * 24 * time.Hour // the exports have failed since the Redis was kept
+		s.RetryBudget = 100 * 365 * 24 * time.Hour // the exports have been failing since the snapshot was taken
 	})
 	u.worker.ServeControl(store.ControlVerify, verify.Verifier{}.Work())
 	u.worker.SetConnections(conns)
 	return u
 }
 
-// tenants gives the customer the people and workflows that iCIMS had when the previous
-// version was killed.
+// tenants adds the people and workflows that iCIMS had when the previous version was killed.
 func (u *upgraded) tenants(customer string) {
 	u.t.Helper()
 	config := icimstest.DemoTenant(customer, "export-user", password)
@@ -132,7 +131,7 @@ func (u *upgraded) tenants(customer string) {
 	}
 }
 
-// all are the customer's batches.
+// all returns the customer's batches.
 func (u *upgraded) all(customer string) []store.Batch {
 	u.t.Helper()
 	batches, _, err := u.ledger.BatchPage(u.t.Context(), customer, "", 100)
@@ -169,8 +168,8 @@ func (u *upgraded) callsOf(customer string) (n int) {
 	return n
 }
 
-// agrees expects asynq to have a task for each dead letter but those of the previous
-// version, and for nothing else.
+// agrees checks that asynq has a task for each dead letter except those of the previous version,
+// and no other.
 func (u *upgraded) agrees(archived map[string]int) {
 	u.t.Helper()
 	for _, customer := range u.customers {
@@ -303,7 +302,7 @@ func TestAWorkerTakesOverFromThePreviousVersion(t *testing.T) {
 		}
 	}
 	for line := range strings.Lines(u.logs.String()) {
-		// This Redis is another one than that of the previous version.
+		// This is another Redis server than the previous version's.
 		if strings.Contains(line, `"level":"error"`) && !strings.Contains(line, "Redis restarted") {
 			t.Errorf("logged: %s", line)
 		}
@@ -317,13 +316,13 @@ func (u *upgraded) controlDone(customer string, kind store.ControlKind) {
 		u.must(err)
 		return task.State.Ended()
 	})
-	// Nobody waits any more for what was asked for long ago: it expires.
+	// Requests from long ago expire.
 	if task, err := u.ledger.LastControlTask(u.t.Context(), customer, kind); err != nil || task.State != store.ControlDone && task.Failure != store.ControlExpired {
 		u.t.Errorf("%s of %s: %+v, %v", kind, customer, task, err)
 	}
 }
 
-// inICIMS expects what the ledger says of an export that is done to be in iCIMS.
+// inICIMS checks that the ledger's done exports are in iCIMS.
 func (u *upgraded) inICIMS(customer string, job int64, o store.Outcome) {
 	u.t.Helper()
 	if o.State != store.Done {

@@ -32,7 +32,7 @@ const verdictHolds = time.Minute
 
 // add adds a verdict. changed: it differs from the last one. tell: the caller must store the
 // pending verdicts, see take.
-func (v *verdicts) add(to connectionVerdict, now time.Time) (changed, tell bool) {
+func (v *verdicts) add(to connectionVerdict, now time.Time) (changed, write bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	changed, v.last = v.last != to.to, to.to
@@ -88,11 +88,11 @@ func (l *lane) noteVerdict(o outcome) {
 	if to == "" || l.control {
 		return
 	}
-	news, tell := l.verdicts.add(connectionVerdict{to, reason}, l.now())
-	if text := refusedMessages[to]; news && text != "" {
+	changed, write := l.verdicts.add(connectionVerdict{to, reason}, l.now())
+	if text := refusedMessages[to]; changed && text != "" {
 		l.log.Error().Str("reason", string(reason)).Msg(text)
 	}
-	if tell {
+	if write {
 		spawn(&l.background, l.log, "verdicts", l.storeVerdicts)
 	}
 }

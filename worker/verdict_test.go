@@ -74,13 +74,13 @@ func TestVerdictsMoveAConnectionOnlyWhereTheyAreNews(t *testing.T) {
 	}
 }
 
-// told is a store of verdicts that may fail.
-type told struct {
+// verdictStore is a store of verdicts that may fail.
+type verdictStore struct {
 	states []store.ConnectionState
 	fails  bool
 }
 
-func (s *told) tell(_ context.Context, _ store.Connection, to store.ConnectionState, _ store.Reason) error {
+func (s *verdictStore) setState(_ context.Context, _ store.Connection, to store.ConnectionState, _ store.Reason) error {
 	if s.fails {
 		return errors.New("the store of the test fails")
 	}
@@ -90,10 +90,10 @@ func (s *told) tell(_ context.Context, _ store.Connection, to store.ConnectionSt
 
 func TestAVerdictIsToldUntilTheStoreKnowsIt(t *testing.T) {
 	t.Parallel()
-	var s told
+	var s verdictStore
 	now := time.Unix(1_800_000_000, 0)
-	l := &lane{conn: store.Connection{Customer: "1234", Stored: true}, base: t.Context(), setState: s.tell, now: func() time.Time { return now }, log: zerolog.Nop()}
-	hear := func(o outcome, want ...store.ConnectionState) {
+	l := &lane{conn: store.Connection{Customer: "1234", Stored: true}, base: t.Context(), setState: s.setState, now: func() time.Time { return now }, log: zerolog.Nop()}
+	note := func(o outcome, want ...store.ConnectionState) {
 		t.Helper()
 		s.states = nil
 		l.noteVerdict(o)
@@ -105,18 +105,18 @@ func TestAVerdictIsToldUntilTheStoreKnowsIt(t *testing.T) {
 	success := outcome{kind: done}
 	refusal := outcome{kind: deferred, reason: "icims_credentials", err: &icims.Error{Class: icims.ClassCredentials}}
 	s.fails = true
-	hear(success)
+	note(success)
 	s.fails = false
-	hear(success, store.ConnectionConnected)
-	hear(success)
-	hear(refusal, store.CredentialsRejected)
-	hear(refusal)
-	hear(success, store.ConnectionConnected)
+	note(success, store.ConnectionConnected)
+	note(success)
+	note(refusal, store.CredentialsRejected)
+	note(refusal)
+	note(success, store.ConnectionConnected)
 	now = now.Add(verdictHolds)
-	hear(success, store.ConnectionConnected) // another process may have told something else
+	note(success, store.ConnectionConnected) // another process may have stored another one
 	l.verdicts.forget()
-	hear(success, store.ConnectionConnected)
-	hear(outcome{kind: retry, err: errors.New("of no account")})
+	note(success, store.ConnectionConnected)
+	note(outcome{kind: retry, err: errors.New("of no account")})
 }
 
 func TestVerdictsAreToldInTheirOrder(t *testing.T) {
@@ -128,7 +128,7 @@ func TestVerdictsAreToldInTheirOrder(t *testing.T) {
 		t.Fatal("the first one is not told")
 	}
 	first, _ := v.take()
-	for range 2 { // while it is being told
+	for range 2 { // while it is being stored
 		if _, tell := v.add(connected, now); tell {
 			t.Error("two tell at the same time")
 		}

@@ -17,17 +17,16 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// A Redis that went back has forgotten writes that it had acknowledged, and iCIMS has
-// not. These tests let it happen in the middle of a run, with workers that share nothing
-// but Redis, and count what iCIMS holds.
+// A Redis that went back has lost acknowledged writes, and iCIMS has not. These tests make that
+// happen in the middle of a run, with workers that share only Redis, and count what iCIMS holds.
 
-// settleShort is a settle time for tests. It is longer than the time for which a claim is trusted
-// (2 s), a call (1 s) and the longest lag of the search (5 s) together, with room for a busy machine.
+// settleShort is a settle time for tests. It is longer than a trusted claim (2 s), a call (1 s)
+// and the longest search lag (5 s) together, with margin for a busy machine.
 const settleShort = 11 * time.Second
 
-// forgetful is a rig whose simulator takes second profiles and second workflows, and
-// whose search lags.
-func forgetful(t *testing.T, lag time.Duration) *rig {
+// duplicatingRig returns a rig whose simulator accepts second profiles and workflows, and whose
+// search lags.
+func duplicatingRig(t *testing.T, lag time.Duration) *rig {
 	t.Helper()
 	r := newRig(t, rigOptions{
 		stopped: true, sim: calm(),
@@ -40,8 +39,8 @@ func forgetful(t *testing.T, lag time.Duration) *rig {
 	return r
 }
 
-// crewMember starts a worker with clients of its own, as another process would have.
-func (r *rig) crewMember(server *redistest.Server) *worker.Worker {
+// startWorker starts a worker with its own clients, like another process.
+func (r *rig) startWorker(server *redistest.Server) *worker.Worker {
 	r.t.Helper()
 	return r.crewMemberOf(server.Client(r.t))
 }
@@ -65,13 +64,13 @@ func (r *rig) crewMemberOf(client redis.UniversalClient) *worker.Worker {
 	return w
 }
 
-// made waits until iCIMS holds so many people.
+// made waits until iCIMS has that many people.
 func (r *rig) made(n int) {
 	r.t.Helper()
 	r.eventually(fmt.Sprintf("iCIMS has %d people", n), func() bool { return len(r.tenant.People()) >= n })
 }
 
-// eachOnce expects that each candidate is in iCIMS once, with one workflow.
+// eachOnce checks that each candidate is in iCIMS once, with one workflow.
 func (r *rig) eachOnce(n int) {
 	r.t.Helper()
 	inv := r.sim.Invariants()
@@ -87,9 +86,9 @@ func TestARestoredRedisMakesNoDuplicates(t *testing.T) {
 		t.Run(fmt.Sprintf("search lag %s", lag), func(t *testing.T) {
 			t.Parallel()
 			const n = 400
-			r := forgetful(t, lag)
-			r.crewMember(r.store)
-			r.crewMember(r.store)
+			r := duplicatingRig(t, lag)
+			r.startWorker(r.store)
+			r.startWorker(r.store)
 			batch := r.send(tasks.ToJob(job), tasks.Options{}, people(n)...)
 			r.made(100)
 			copied := r.store.Backup(t)
@@ -104,8 +103,8 @@ func TestARestoredRedisMakesNoDuplicates(t *testing.T) {
 func TestARestoreWithAllWorkersStartedAnewMakesNoDuplicates(t *testing.T) {
 	t.Parallel()
 	const n = 300
-	r := forgetful(t, 2*time.Second)
-	crew := []*worker.Worker{r.crewMember(r.store), r.crewMember(r.store)}
+	r := duplicatingRig(t, 2*time.Second)
+	crew := []*worker.Worker{r.startWorker(r.store), r.startWorker(r.store)}
 	batch := r.send(tasks.ToJob(job), tasks.Options{}, people(n)...)
 	r.made(100)
 	copied := r.store.Backup(t)
@@ -114,8 +113,8 @@ func TestARestoreWithAllWorkersStartedAnewMakesNoDuplicates(t *testing.T) {
 		w.Stop()
 	}
 	r.store.Restore(t, copied)
-	r.crewMember(r.store)
-	r.crewMember(r.store)
+	r.startWorker(r.store)
+	r.startWorker(r.store)
 	r.finished(batch)
 	r.eachOnce(n)
 }
@@ -123,7 +122,7 @@ func TestARestoreWithAllWorkersStartedAnewMakesNoDuplicates(t *testing.T) {
 func TestAReplicaThatLaggedMakesNoDuplicates(t *testing.T) {
 	t.Parallel()
 	const n = 400
-	r := forgetful(t, time.Second)
+	r := duplicatingRig(t, time.Second)
 	replica := redistest.Start(t)
 	ctx := t.Context()
 	follower, _ := replica.Client(t).(*redis.Client)
@@ -135,8 +134,7 @@ func TestAReplicaThatLaggedMakesNoDuplicates(t *testing.T) {
 		info, err := follower.Info(ctx, "replication").Result()
 		return err == nil && strings.Contains(info, "master_link_status:up")
 	})
-	// Both clients go to whoever is the master: as with Sentinel, connections are made
-	// anew after the fail-over.
+	// As with Sentinel, both clients connect to the current master after the failover.
 	master := redistest.NewSwitch(r.store)
 	r.crewMemberOf(master.Client(t))
 	r.crewMemberOf(master.Client(t))
@@ -146,7 +144,7 @@ func TestAReplicaThatLaggedMakesNoDuplicates(t *testing.T) {
 		b, err := store.NewLedger(follower, r.ledger.Keys()).Batch(ctx, batch)
 		return err == nil && b.Created > 0
 	})
-	// From here on the replica hears nothing.
+	// The replica receives nothing from now on.
 	if err := follower.ReplicaOf(ctx, "127.0.0.1", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -164,16 +162,16 @@ func TestAReplicaThatLaggedMakesNoDuplicates(t *testing.T) {
 func TestAnEmptiedRedisMakesNoDuplicates(t *testing.T) {
 	t.Parallel()
 	const n = 300
-	r := forgetful(t, 5*time.Second) // longer than calls are held because the quota is unknown
-	r.crewMember(r.store)
-	r.crewMember(r.store)
+	r := duplicatingRig(t, 5*time.Second) // longer than calls wait for the unknown quota
+	r.startWorker(r.store)
+	r.startWorker(r.store)
 	all := people(n)
 	r.send(tasks.ToJob(job), tasks.Options{}, all...)
 	r.made(100)
 	if err := r.redis.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	// The producer hears that its batch is gone and sends it again at once.
+	// The producer learns that its batch is gone and submits it again.
 	batch := r.send(tasks.ToJob(job), tasks.Options{}, all...)
 	r.finished(batch)
 	r.eachOnce(n)

@@ -13,7 +13,7 @@ import (
 
 const noJob = 99
 
-// proxyPage is a 404 that a proxy answers with a page of its own.
+// proxyPage is a 404 page of a proxy.
 func proxyPage(route string, times int) icimstest.Rule {
 	return icimstest.Rule{Route: route, Times: times, Fault: icimstest.HTMLError, Status: http.StatusNotFound}
 }
@@ -133,7 +133,7 @@ func TestAWrongJobMakesNoProfile(t *testing.T) {
 	})
 }
 
-// before runs something at the first POST of a workflow, before iCIMS has it.
+// before runs f at the first POST of a workflow, before iCIMS receives it.
 func (r *rig) beforeWorkflow(do func()) {
 	done := make(chan struct{}, 1)
 	r.sim.AddRule(icimstest.Rule{Route: "workflows.create", Fault: icimstest.FaultNone, Times: -1, Match: func(icimstest.Call) bool {
@@ -234,7 +234,7 @@ func TestANewSendingSettlesOldDeadLetters(t *testing.T) {
 		t.Fatalf("%d profiles without a workflow of %d", made, r.sim.Invariants().People)
 	}
 
-	// As prospects they reach no job: the letters stay.
+	// Prospects reach no job, so the dead letters stay.
 	if b := r.run(tasks.Prospects, included, all[:1]...); b.Created+b.Updated != 1 {
 		t.Fatalf("prospects %+v", b)
 	}
@@ -268,7 +268,7 @@ func TestANewSendingSettlesOldDeadLetters(t *testing.T) {
 	}
 }
 
-// asynq's archive and the ledger agree at once.
+// asynq's archive and the ledger agree immediately.
 func TestSettledDeadLettersLeaveTheArchive(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), tenant: func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"jobs.get"} }})

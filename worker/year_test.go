@@ -14,8 +14,8 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// year is a ledger whose days the test lets pass. Redis's times to live follow the
-// machine's clock, so each day is taken off all of them by hand.
+// year is a ledger whose time the test advances by days. Redis's times to live follow the
+// machine's clock, so the test subtracts each day from them.
 type year struct {
 	t      *testing.T
 	redis  redis.UniversalClient
@@ -32,7 +32,7 @@ func (y *year) must(err error) {
 	}
 }
 
-// pass lets a day pass: what has less than a day to live is gone.
+// pass advances the time by a day: keys with less than a day to live expire.
 func (y *year) pass() {
 	y.t.Helper()
 	ctx := y.t.Context()
@@ -52,7 +52,7 @@ func (y *year) pass() {
 		p.Ping(ctx)
 		for i, key := range keys {
 			switch ttl := left[i].Val(); {
-			case ttl < 0: // kept for good, or gone
+			case ttl < 0: // kept forever, or gone
 			case ttl <= oneDay:
 				p.Del(ctx, key)
 			default:
@@ -127,7 +127,7 @@ func (y *year) day(customer string, day int) {
 	y.finish(store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore}, refs...)
 	_, err = y.ledger.Erase(ctx, customer, name("gone"), store.EraseOptions{Who: "ana"})
 	y.must(err)
-	// Tasks of exports that have ended fire, and take turns that serve nobody.
+	// Tasks of ended exports run without effect.
 	for range 3 {
 		_, err = y.ledger.Claim(ctx, refs[0], store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
 		y.must(err)
@@ -139,7 +139,7 @@ func (y *year) day(customer string, day int) {
 	y.must(err)
 }
 
-// apiKeys makes API keys that are revoked the day after or expire.
+// apiKeys creates API keys that are revoked the next day or expire.
 func (y *year) apiKeys(day int) {
 	y.t.Helper()
 	ctx := y.t.Context()
@@ -153,7 +153,7 @@ func (y *year) apiKeys(day int) {
 	}
 }
 
-// sizes counts the keys and the values of each pattern of the table.
+// sizes counts the keys and values for each pattern of the table.
 func (y *year) sizes(table map[*regexp.Regexp]string) map[string]int {
 	y.t.Helper()
 	sizes := map[string]int{}
@@ -175,7 +175,7 @@ func (y *year) sizes(table map[*regexp.Regexp]string) map[string]int {
 	return sizes
 }
 
-// After a year of use Redis holds what it held after half a year, but for the markers.
+// After a year of use Redis holds as much as after half a year, except for the markers.
 func TestAYearOfUseGrowsNothing(t *testing.T) {
 	t.Parallel()
 	table := tableOfKeys(t)
@@ -191,7 +191,7 @@ func TestAYearOfUseGrowsNothing(t *testing.T) {
 		y.day(customer, day)
 		y.apiKeys(day)
 		if day < 100 {
-			y.day("5678", day) // a customer who leaves
+			y.day("5678", day) // a customer that leaves
 		}
 		if day == 180 {
 			half = y.sizes(table)
@@ -204,7 +204,7 @@ func TestAYearOfUseGrowsNothing(t *testing.T) {
 	for pattern, n := range whole {
 		most := half[pattern] + half[pattern]/10 + 10
 		switch {
-		case strings.Contains(pattern, ":m:"): // kept for good
+		case strings.Contains(pattern, ":m:"): // kept forever
 			continue
 		case strings.Contains(pattern, ":actions$"): // about 10,000 of three values
 			most = 33_000

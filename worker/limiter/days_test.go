@@ -14,9 +14,9 @@ import (
 	"github.com/seekout/icims-export/store/quota"
 )
 
-// Three days of one account, in a time of their own: four processes want more
-// calls than there are, and somebody else takes a tenth of them. The simulator
-// counts. DAYS_SEEDS=n tries more draws of the other's calls.
+// Three days of one account, in simulated time: four processes want more calls than there are,
+// and another user of the account takes a tenth of them. The simulator counts. DAYS_SEEDS=n tries
+// more random sequences of the other user's calls.
 
 const (
 	daysBudget    = 1000
@@ -40,8 +40,8 @@ func TestThreeDaysOfBudget(t *testing.T) {
 	}
 }
 
-// threeDays lasts until the third whole day is over. iCIMS's day begins at an
-// hour that only its headers tell.
+// threeDays lasts until the third whole day is over. The hour at which iCIMS's day begins is only
+// in its headers.
 func (r *rig) threeDays(seed uint64) {
 	const begins, whole = 7 * time.Hour, 3
 	sim := icimstest.New(icimstest.Config{
@@ -65,7 +65,7 @@ func (r *rig) threeDays(seed uint64) {
 	for range daysProcesses {
 		l := r.limiter(limits)
 		calls := l.Middleware(sim.Transport())
-		for range 10 { // exports of a lane that are worked on at once
+		for range 10 { // concurrent exports of a lane
 			all.Go(func() {
 				for !ended() && take(1) {
 					if wait := r.oneOf(calls); wait > 0 {
@@ -83,8 +83,7 @@ func (r *rig) threeDays(seed uint64) {
 		r.t.Errorf("%d calls over a limit: %+v", n, seen)
 	}
 	for i, day := range seen.Days {
-		// The day on which it began is not whole: its budget may have been more than
-		// could be spent until its end.
+		// The first day is not whole: its budget may exceed what can be used until its end.
 		r.t.Logf("day %d: own %d, others %d, over %d, unused %d of %d", i, day.Own, day.Others, day.Over, day.Unused(), day.Limit)
 		if day.Unused() > day.Limit/100 {
 			r.t.Errorf("day %d: %d calls are left unused", i, day.Unused())
@@ -92,8 +91,7 @@ func (r *rig) threeDays(seed uint64) {
 	}
 }
 
-// oneOf makes one call and returns for how long none makes sense; 0 after a call
-// that was made.
+// oneOf makes one call. It returns how long calls are closed; 0 after a call.
 func (r *rig) oneOf(calls http.RoundTripper) time.Duration {
 	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, "http://sim/customers/1234", http.NoBody)
 	if err != nil {

@@ -19,14 +19,14 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// wide are limits that do not bind.
+// wide are limits that never bind.
 var wide = quota.Limits{CallsPerSecond: 1e6, Burst: 1000, InFlight: 100, CallsPerDay: 1e6}
 
-// limiters runs a test in a time of its own, with limiters whose permits come from a
-// real Redis that goes by the same time.
+// limiters runs a test in simulated time, with limiters whose permits come from a real Redis with
+// the same time.
 func limiters(t *testing.T, test func(t *testing.T, r *rig)) {
 	t.Helper()
-	server := redistest.Shared(t) // outside of the bubble, as it lives on
+	server := redistest.Shared(t) // outside the bubble, since it outlives the test
 	synctest.Test(t, func(t *testing.T) {
 		client := server.Client(t)
 		if err := client.FlushDB(t.Context()).Err(); err != nil {
@@ -47,8 +47,8 @@ type rig struct {
 	client   redis.UniversalClient
 	quota    *quota.Store
 	limiters []*Limiter
-	fail     atomic.Int64 // so many commands from now on
-	lose     atomic.Int64 // the answers of so many
+	fail     atomic.Int64 // the number of commands from now on
+	lose     atomic.Int64 // the number of responses
 	asks     atomic.Int64
 }
 
@@ -58,7 +58,7 @@ func (r *rig) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 	return next
 }
 
-// ProcessHook sets Redis's clock before each script, and lets some fail.
+// ProcessHook sets Redis's clock before each script, and fails some.
 func (r *rig) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if name := cmd.Name(); name != "evalsha" && name != "eval" {
@@ -81,7 +81,7 @@ func (r *rig) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// limiter returns the limiter of a process of its own.
+// limiter returns the limiter of another process.
 func (r *rig) limiter(limits quota.Limits) *Limiter {
 	return r.limiterOf(NewSlots(256), "customer-1", "one", limits)
 }
@@ -95,7 +95,7 @@ func (r *rig) limiterOf(slots *Slots, customer, credentials string, limits quota
 	return l
 }
 
-// call takes a permit and gives it back at once, with an answer.
+// call takes a permit and returns it immediately with a response.
 func (r *rig) call(l *Limiter, status int, header http.Header) error {
 	next := roundTripper(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: status, Header: header, Body: http.NoBody}, nil
@@ -107,7 +107,7 @@ func (r *rig) call(l *Limiter, status int, header http.Header) error {
 	return err
 }
 
-// known waits until Redis knows of all permits that are over.
+// known waits until Redis has all finished permits.
 func (r *rig) known() { time.Sleep(time.Second) }
 
 func TestLimiter(t *testing.T) {
@@ -122,8 +122,8 @@ func TestLimiter(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			// Of the burst half is for jitter, and bulk leaves part of the rest to express:
-			// 3 at once, then 5 a second.
+			// Half of the burst is for jitter, and bulk leaves part of the rest to express: 3
+			// immediately, then 5 a second.
 			if took := time.Since(start).Round(100 * time.Millisecond); took != 12*time.Second {
 				t.Errorf("63 calls took %s, want 12s", took)
 			}
@@ -315,7 +315,7 @@ func TestLimiter(t *testing.T) {
 	}
 	for _, a := range answers {
 		t.Run(a.name, func(t *testing.T) {
-			limiters(t, func(t *testing.T, r *rig) { // its clock begins at midnight UTC
+			limiters(t, func(t *testing.T, r *rig) { // its clock starts at midnight UTC
 				l := r.limiter(wide)
 				start := time.Now()
 				if err := r.call(l, a.status, a.header); err != nil {
@@ -332,7 +332,7 @@ func TestLimiter(t *testing.T) {
 				if after := refused.Until.Sub(start).Round(time.Second); after != a.after {
 					t.Errorf("closed for %s, want %s", after, a.after)
 				}
-				// Another process meets the same.
+				// Another process gets the same.
 				wantRefusal(t, r.call(r.limiter(wide), 200, nil), a.reason)
 				time.Sleep(time.Until(refused.Until))
 				if err := r.call(l, 200, nil); err != nil {
@@ -348,7 +348,7 @@ func TestARefusedAccountIsAskedLessAndLess(t *testing.T) {
 		l := r.limiter(wide)
 		for _, minutes := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
 			want := time.Duration(minutes) * time.Minute
-			var together [5]permit // calls in flight together
+			var together [5]permit // calls in flight at the same time
 			for i := range together {
 				var err error
 				if together[i], err = l.acquire(t.Context()); err != nil {
@@ -461,7 +461,7 @@ func TestALimiterOpensWhenRedisSaysSo(t *testing.T) {
 			t.Error("the same closure opens it")
 		}
 		wantRefusal(t, r.call(l, 200, nil), icims.ReasonQuotaExhausted)
-		// As when another process learns that a new window has begun.
+		// As if another process had learned that a new window has begun.
 		if err := r.client.HDel(t.Context(), "ix:{customer-1}:limits", "exhausted_until").Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -484,7 +484,7 @@ func TestAForgottenVerdictHoldsNothingBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Redis fails for so long that more comes back than is kept.
+		// Redis fails for so long that more is returned than kept.
 		l.mu.Lock()
 		l.returned = make([]quota.Returned, keptReturns)
 		for i := range l.returned {
