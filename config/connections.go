@@ -49,7 +49,7 @@ func ReadConnections(path string, lookupEnv func(string) (string, bool), limits 
 		r := connectionReader{path: path, lookupEnv: lookupEnv, line: item.GetToken().Position.Line}
 		c := r.read(item)
 		if first, taken := lines[c.Customer]; taken {
-			r.problem(r.line, fmt.Sprintf("customer %s is given twice, first in line %d: keep one", c.Customer, first))
+			r.problem(r.line, fmt.Sprintf("customer %s is duplicated, first in line %d: keep one", c.Customer, first))
 		} else if isCustomer(c.Customer) {
 			lines[c.Customer] = r.line
 		}
@@ -79,7 +79,7 @@ func (r *connectionReader) problem(line int, message string) {
 func (r *connectionReader) read(item ast.Node) store.Connection {
 	mapping := asMapping(item)
 	if mapping == nil {
-		r.problem(r.line, `a connection must hold names with values, beginning with "- customer: ..."`)
+		r.problem(r.line, `a connection must be a mapping that starts with "- customer: ..."`)
 		return store.Connection{}
 	}
 	r.line = mapping.Values[0].Key.GetToken().Position.Line
@@ -114,14 +114,14 @@ func (r *connectionReader) check(mapping *ast.MappingNode, t reflect.Type, paren
 		field := fields[e.key]
 		switch {
 		case field == nil:
-			r.problem(e.line, "a password must not stand in this file: put it into a file of its own and name that with password_file, or name an environment variable with password_env")
+			r.problem(e.line, "a password must not be in this file: put it in a separate file named by password_file, or in an environment variable named by password_env")
 		case field.Kind() == reflect.Struct:
 			if _, null := e.node.(*ast.NullNode); null {
 				continue
 			}
 			nested := asMapping(e.node)
 			if nested == nil {
-				r.problem(e.line, fmt.Sprintf("%q must hold names with values", e.key))
+				r.problem(e.line, fmt.Sprintf("%q must be a mapping", e.key))
 				continue
 			}
 			r.check(nested, field, e.key)
@@ -146,7 +146,7 @@ func (r *connectionReader) checkLimit(e entry, field reflect.Type) {
 		ok = n > 0 && !math.IsInf(n, 0)
 	}
 	if ok && e.key == "express_reserve" && value.Elem().Int() > maxExpressReserve {
-		r.problem(e.line, fmt.Sprintf("%q must be a number of percent from 1 to %d", e.key, maxExpressReserve))
+		r.problem(e.line, fmt.Sprintf("%q must be a percentage from 1 to %d", e.key, maxExpressReserve))
 		return
 	}
 	if !ok {
@@ -161,18 +161,18 @@ func (r *connectionReader) decodeProblem(err error) {
 	if errors.As(err, &at) && at.GetToken() != nil && at.GetToken().Position != nil {
 		line = at.GetToken().Position.Line
 	}
-	r.problem(line, "a value has the wrong form: texts go in quotes, numbers without")
+	r.problem(line, "a value has the wrong type: quote strings, but not numbers")
 }
 
 func (r *connectionReader) checkValues(c fileConnection) {
 	if !isCustomer(c.Customer) {
-		r.problem(r.line, `"customer" must be iCIMS's customer id, digits only, such as "1234"`)
+		r.problem(r.line, `"customer" must be the iCIMS customer ID, digits only, such as "1234"`)
 	}
 	if strings.TrimSpace(c.Username) == "" {
-		r.problem(r.line, `"username" is missing: give the name of the iCIMS API user`)
+		r.problem(r.line, `"username" is missing: add the name of the iCIMS API user`)
 	}
 	if strings.TrimSpace(c.PortalURLs) == "" {
-		r.problem(r.line, `"portal_urls" is missing: give one or more job portal URLs, comma separated`)
+		r.problem(r.line, `"portal_urls" is missing: add one or more job portal URLs, comma separated`)
 	}
 }
 
@@ -180,7 +180,7 @@ func (r *connectionReader) password(c fileConnection) store.Secret {
 	const oneOf = "give password_file (a file that holds only the password) or password_env (the name of an environment variable)"
 	switch {
 	case c.PasswordFile != "" && c.PasswordEnv != "":
-		r.problem(r.line, "the password is given twice: keep either password_file or password_env")
+		r.problem(r.line, "the password has two sources: keep either password_file or password_env")
 	case c.PasswordEnv != "":
 		value, ok := r.lookupEnv(c.PasswordEnv)
 		if !ok || value == "" {
@@ -211,7 +211,7 @@ func (r *connectionReader) passwordFile(name string) store.Secret {
 	password := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 	switch {
 	case password == "":
-		r.problem(r.line, fmt.Sprintf("the password file %s is empty: write the password into it", file))
+		r.problem(r.line, fmt.Sprintf("the password file %s is empty: write the password to it", file))
 	case strings.ContainsAny(password, "\r\n"):
 		r.problem(r.line, fmt.Sprintf("the password file %s has several lines: keep only the password", file))
 	}

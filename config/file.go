@@ -171,7 +171,7 @@ func parseMapping(path string) (*ast.MappingNode, error) {
 	case *ast.CommentGroupNode, *ast.NullNode:
 		return &ast.MappingNode{}, nil
 	default:
-		return nil, &FileError{path, 1, "must hold names with values (name: value)"}
+		return nil, &FileError{path, 1, "must be a mapping (name: value)"}
 	}
 }
 
@@ -213,9 +213,9 @@ func checkKeys(path string, mapping *ast.MappingNode, known []string) ([]entry, 
 		key, line := token.Value, token.Position.Line
 		switch {
 		case seen[key]:
-			problems = append(problems, &FileError{path, line, fmt.Sprintf("%q is given twice: keep one", key)})
+			problems = append(problems, &FileError{path, line, fmt.Sprintf("%q is duplicated: keep one", key)})
 		case !slices.Contains(known, key):
-			problems = append(problems, &FileError{path, line, fmt.Sprintf("%q is not known here%s", key, prose.DidYouMean(key, known))})
+			problems = append(problems, &FileError{path, line, fmt.Sprintf("unknown setting %q%s", key, prose.DidYouMean(key, known))})
 		default:
 			entries = append(entries, entry{key, line, v.Value})
 		}

@@ -237,10 +237,10 @@ func TestEmptyHostsFromTheEnvironmentAreNone(t *testing.T) {
 func TestFileIsRefused(t *testing.T) {
 	tests := map[string]struct{ yaml, want string }{
 		"an unknown name is shown with its line and the nearest known one": {
-			"log_level: info\ncall_timout: 3s\n", `:2: "call_timout" is not known here; did you mean "call_timeout"?`,
+			"log_level: info\ncall_timout: 3s\n", `:2: unknown setting "call_timout"; did you mean "call_timeout"?`,
 		},
-		"an unknown name without similar ones gets no suggestion": {"zzzzzz: 1\n", `:1: "zzzzzz" is not known here`},
-		"a file cannot name another file":                         {"config: other.yml\n", `:1: "config" is not known here`},
+		"an unknown name without similar ones gets no suggestion": {"zzzzzz: 1\n", `:1: unknown setting "zzzzzz"`},
+		"a file cannot name another file":                         {"config: other.yml\n", `:1: unknown setting "config"`},
 		"a name given twice":                                      {"lease: 1m\nlease: 2m\n", "settings.yml:"},
 		"a value of the wrong type is shown with its line": {
 			"\n\nlease: soon\n", `:3: "soon" is not a duration: write it as a number with a unit, such as 30s, 5m, 24h or 30d`,
@@ -249,7 +249,7 @@ func TestFileIsRefused(t *testing.T) {
 		"not a number":                 {"lookup_batch: many\n", ":1: "},
 		"a name without a value":       {"lease:\n", ":1: lease has no value: give one or remove the line"},
 		"a mapping instead of a value": {"lease: {a: 1}\n", ":1: lease must be a plain value"},
-		"a list at the top":            {"- a\n", ":1: must hold names with values"},
+		"a list at the top":            {"- a\n", ":1: must be a mapping"},
 		"broken YAML":                  {"lease: \"1m\nlog_level: [", "is not valid YAML"},
 		"two documents":                {"lease: 1m\n---\nlease: 1m\n", "several YAML documents"},
 	}

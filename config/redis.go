@@ -218,7 +218,7 @@ func (p redisParts) single() (redisTarget, error) {
 	}
 	opts, err := redis.ParseURL(p.text)
 	if err != nil {
-		return redisTarget{}, redisProblem("has a part or an option that is not understood", redisForms)
+		return redisTarget{}, redisProblem("has an unknown part or option", redisForms)
 	}
 	opts.ContextTimeoutEnabled = true
 	opts.DialTimeout = cmp.Or(opts.DialTimeout, redisDialTimeout)
@@ -235,7 +235,7 @@ func (p redisParts) sentinel() (redisTarget, error) {
 		return redisTarget{}, err
 	}
 	if p.path == "" || strings.Contains(p.path, "/") {
-		return redisTarget{}, redisProblem("names no Sentinel master", "put its name behind the hosts, as in redis+sentinel://h1:26379,h2:26379/mymaster?db=0")
+		return redisTarget{}, redisProblem("names no Sentinel master", "put its name after the hosts, as in redis+sentinel://h1:26379,h2:26379/mymaster?db=0")
 	}
 	if err := p.onlyOptions("db", "sentinel_username", "sentinel_password"); err != nil {
 		return redisTarget{}, err
@@ -310,7 +310,7 @@ func (p redisParts) addrs(defaultPort string) ([]string, error) {
 			name, port = strings.Trim(host, "[]"), defaultPort
 		}
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65_535 || name == "" {
-			return nil, redisProblem("has a host or port that is not understood", redisForms)
+			return nil, redisProblem("has an invalid host or port", redisForms)
 		}
 		addrs = append(addrs, net.JoinHostPort(name, port))
 	}
@@ -323,11 +323,11 @@ func (p redisParts) addrs(defaultPort string) ([]string, error) {
 func (p redisParts) onlyOptions(known ...string) error {
 	for name := range p.query {
 		if !slices.Contains(known, name) {
-			remedy := "remove the part from the question mark on"
+			remedy := "remove the query string"
 			if len(known) > 0 {
-				remedy = "behind the question mark only these are known: " + strings.Join(known, ", ")
+				remedy = "the known options are: " + strings.Join(known, ", ")
 			}
-			return redisProblem("has an option that is not known", remedy)
+			return redisProblem("has an unknown option", remedy)
 		}
 	}
 	return nil

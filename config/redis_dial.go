@@ -81,7 +81,7 @@ func (c *plainConn) Write(p []byte) (int, error) {
 // redisAuthorities reads the file of certificate authorities for Redis's certificate.
 func redisAuthorities(file string) (*x509.CertPool, error) {
 	problem := func(message string) error {
-		return &Problem{envOf("RedisCAFile"), message, "name a file of certificates in PEM that this user can read"}
+		return &Problem{envOf("RedisCAFile"), message, "name a readable file of PEM certificates"}
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {

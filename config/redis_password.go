@@ -16,14 +16,14 @@ func ReadRedisPassword(file string) (store.Secret, error) {
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return "", problem("names a file that cannot be read ("+plainCause(err)+")", "name a file that holds only the password and that this user can read")
+		return "", problem("names a file that cannot be read ("+plainCause(err)+")", "name a readable file that contains only the password")
 	}
 	password := strings.TrimSpace(string(text))
 	switch {
 	case password == "":
-		return "", problem("names an empty file", "write the password of the Redis user into it")
+		return "", problem("names an empty file", "write the Redis user's password to it")
 	case strings.ContainsAny(password, "\r\n"):
-		return "", problem("names a file of several lines", "keep only the password")
+		return "", problem("names a file with several lines", "keep only the password")
 	}
 	return store.Secret(password), nil
 }
@@ -39,7 +39,7 @@ func (s Settings) redisPasswordConflict() error {
 	}
 	return &Problem{
 		envOf("RedisPasswordFile"), "is set, but " + envOf("RedisURL") + " has a password as well",
-		"remove the password from the URL and leave the user name there (redis://user@host:port/db), or leave the file out",
+		"remove the password from the URL and keep the user name there (redis://user@host:port/db), or unset the file",
 	}
 }
 

@@ -77,7 +77,7 @@ func (s Settings) Validate() error {
 		c = append(c, err)
 	}
 	if s.RedisCAFile != "" && !s.RedisURL.Embedded() && !s.RedisURL.overTLS() {
-		c.add("RedisCAFile", "is set, but the Redis URL asks for no TLS", "write rediss:// in ICIMS_EXPORT_REDIS_URL, or leave the file out")
+		c.add("RedisCAFile", "is set, but the Redis URL does not use TLS", "write rediss:// in ICIMS_EXPORT_REDIS_URL, or unset the file")
 	}
 	c.hosts(s.IcimsHosts)
 	c.proxy(s)
@@ -88,12 +88,12 @@ func (s Settings) Validate() error {
 	c.between("EnqueueChunk", s.EnqueueChunk, maxEnqueueChunk)
 	c.between("MaxBatchRows", s.MaxBatchRows, maxMaxBatchRows)
 	if s.ConsoleIdle < minConsoleIdle || s.ConsoleIdle > maxConsoleIdle {
-		c.add("ConsoleIdle", fmt.Sprintf("is %s", short(s.ConsoleIdle)), "give a time from 1m to 12h")
+		c.add("ConsoleIdle", fmt.Sprintf("is %s", short(s.ConsoleIdle)), "use a duration from 1m to 12h")
 	}
 	c.between("MaxWaiting", s.MaxWaiting, maxMaxWaiting)
 	c.between("AcceptMemory", s.AcceptMemory, maxAcceptMemory)
 	if !(s.CallsPerSecond >= minCallsPerSecond && s.CallsPerSecond <= maxCallsPerSecond) { // this form also refuses NaN
-		c.add("CallsPerSecond", fmt.Sprintf("is %g", s.CallsPerSecond), "give a number from 0.01 to 10000")
+		c.add("CallsPerSecond", fmt.Sprintf("is %g", s.CallsPerSecond), "use a number from 0.01 to 10000")
 	}
 	c.between("Burst", s.Burst, maxBurst)
 	c.between("InFlight", s.InFlight, maxInFlight)
@@ -102,13 +102,13 @@ func (s Settings) Validate() error {
 	c.between("MaxCalls", s.MaxCalls, maxCalls)
 	c.between("JobsShare", s.JobsShare, maxJobsShare)
 	if s.JobsMaxAge < minJobsAge || s.JobsMaxAge > maxJobsAge {
-		c.add("JobsMaxAge", fmt.Sprintf("is %s", short(s.JobsMaxAge)), "give a time from 1m to 24h")
+		c.add("JobsMaxAge", fmt.Sprintf("is %s", short(s.JobsMaxAge)), "use a duration from 1m to 24h")
 	}
 	if s.VerifyEvery < 0 || s.VerifyEvery > 0 && s.VerifyEvery < minVerifyEvery {
-		c.add("VerifyEvery", fmt.Sprintf("is %s", short(s.VerifyEvery)), "give a time of at least 24h, or 0 for never")
+		c.add("VerifyEvery", fmt.Sprintf("is %s", short(s.VerifyEvery)), "use a duration of at least 24h, or 0 for never")
 	}
 	if problem := DomainProblem(s.DummyEmailDomain); problem != "" {
-		c.add("DummyEmailDomain", problem, "give a plain domain name such as seekout.example.com")
+		c.add("DummyEmailDomain", problem, "use a plain domain name such as seekout.example.com")
 	}
 	c.api(s)
 	c.egress(s)
@@ -118,10 +118,10 @@ func (s Settings) Validate() error {
 		}
 	}
 	if !(s.TraceRatio >= 0 && s.TraceRatio <= 1) { // this form also refuses NaN
-		c.add("TraceRatio", fmt.Sprintf("is %g", s.TraceRatio), "give a number from 0 to 1")
+		c.add("TraceRatio", fmt.Sprintf("is %g", s.TraceRatio), "use a number from 0 to 1")
 	}
 	if s.MetricsListen != "" {
-		c.address("MetricsListen", s.MetricsListen, "127.0.0.1:9464, or leave it out")
+		c.address("MetricsListen", s.MetricsListen, "127.0.0.1:9464, or unset it")
 	}
 	c.oneOf("LogLevel", s.LogLevel, logLevels)
 	c.oneOf("LogFormat", s.LogFormat, logFormats)
@@ -158,7 +158,7 @@ func (c *checks) redis(u RedisURL) {
 func (c *checks) durations(s Settings) {
 	positive := func(field string, d time.Duration) bool {
 		if d <= 0 {
-			c.add(field, fmt.Sprintf("is %s", short(d)), "give a time longer than zero, such as 30s")
+			c.add(field, fmt.Sprintf("is %s", short(d)), "use a duration above zero, such as 30s")
 		}
 		return d > 0
 	}
@@ -184,16 +184,16 @@ func (c *checks) durations(s Settings) {
 	}
 	positive("LaneIdle", s.LaneIdle)
 	if s.LookupMemo < 0 || s.LookupMemo > maxLookupMemo {
-		c.add("LookupMemo", fmt.Sprintf("is %s", short(s.LookupMemo)), "give a time from 0s (look up each time) to 5m; older answers would miss people created meanwhile")
+		c.add("LookupMemo", fmt.Sprintf("is %s", short(s.LookupMemo)), "use a duration from 0s (look up each time) to 5m; older answers would miss people created meanwhile")
 	}
 	if s.AbandonedAfter < minAbandonedAfter {
-		c.add("AbandonedAfter", fmt.Sprintf("is %s", short(s.AbandonedAfter)), "give at least 1h, so that a slow producer can finish")
+		c.add("AbandonedAfter", fmt.Sprintf("is %s", short(s.AbandonedAfter)), "use at least 1h, so that a slow producer can finish")
 	}
 	if s.TaskRetention != 0 && (s.TaskRetention < minTaskRetention || s.TaskRetention > maxTaskRetention) {
-		c.add("TaskRetention", fmt.Sprintf("is %s", short(s.TaskRetention)), "give a time from 1s to 24h, or 0 to keep no completed tasks")
+		c.add("TaskRetention", fmt.Sprintf("is %s", short(s.TaskRetention)), "use a duration from 1s to 24h, or 0 to keep no completed tasks")
 	}
 	if s.ResultRetention < minResultRetention {
-		c.add("ResultRetention", fmt.Sprintf("is %s", short(s.ResultRetention)), "give at least 1h, so that results can be fetched before they are gone")
+		c.add("ResultRetention", fmt.Sprintf("is %s", short(s.ResultRetention)), "use at least 1h, so that results can be fetched before they expire")
 	}
 }
 
@@ -208,10 +208,10 @@ func (c *checks) address(field, address, such string) {
 func (c *checks) api(s Settings) {
 	c.address("APIListen", s.APIListen, "127.0.0.1:8080, or :8080 for all addresses of this machine")
 	if s.APITLSCert != "" && s.APITLSKey == "" {
-		c.add("APITLSKey", "is missing, but the certificate is set", "name the file of its private key, or leave both out for plain HTTP")
+		c.add("APITLSKey", "is missing, but the certificate is set", "name its private key file, or unset both for plain HTTP")
 	}
 	if s.APITLSCert == "" && s.APITLSKey != "" {
-		c.add("APITLSCert", "is missing, but the private key is set", "name the file of its certificate, or leave both out for plain HTTP")
+		c.add("APITLSCert", "is missing, but the private key is set", "name its certificate file, or unset both for plain HTTP")
 	}
 	for i, network := range s.APITrustedProxies {
 		if !isNetwork(network) {
@@ -219,23 +219,23 @@ func (c *checks) api(s Settings) {
 		}
 	}
 	if s.APIRequestTimeout < minRequestTimeout {
-		c.add("APIRequestTimeout", fmt.Sprintf("is %s", short(s.APIRequestTimeout)), "give at least 35s: requests may wait for 30s")
+		c.add("APIRequestTimeout", fmt.Sprintf("is %s", short(s.APIRequestTimeout)), "use at least 35s: requests may wait for 30s")
 	}
 	if s.APIStallTimeout < time.Second {
-		c.add("APIStallTimeout", fmt.Sprintf("is %s", short(s.APIStallTimeout)), "give at least 1s")
+		c.add("APIStallTimeout", fmt.Sprintf("is %s", short(s.APIStallTimeout)), "use at least 1s")
 	}
 	if s.JournalRetention < minJournalRetention {
-		c.add("JournalRetention", fmt.Sprintf("is %s", short(s.JournalRetention)), "give at least 24h, so that it can be looked up who did what")
+		c.add("JournalRetention", fmt.Sprintf("is %s", short(s.JournalRetention)), "use at least 24h, to keep a record of who did what")
 	}
 	if !(s.APIKeyRate >= minKeyRate && s.APIKeyRate <= maxKeyRate) { // this form also refuses NaN
-		c.add("APIKeyRate", fmt.Sprintf("is %g", s.APIKeyRate), "give a number from 0.1 to 100000")
+		c.add("APIKeyRate", fmt.Sprintf("is %g", s.APIKeyRate), "use a number from 0.1 to 100000")
 	}
 	c.between("APIMaxUpload", s.APIMaxUpload, maxUploadMiB)
 	c.between("APIKeyBurst", s.APIKeyBurst, maxKeyBurst)
 	c.between("APIKeyUploads", s.APIKeyUploads, maxMaxRequests)
 	c.between("APIUploads", s.APIUploads, maxMaxRequests)
 	if s.APIMaxRequests < minMaxRequests || s.APIMaxRequests > maxMaxRequests {
-		c.add("APIMaxRequests", fmt.Sprintf("is %d", s.APIMaxRequests), "give a number from 4 to 100000")
+		c.add("APIMaxRequests", fmt.Sprintf("is %d", s.APIMaxRequests), "use a number from 4 to 100000")
 	}
 }
 
@@ -256,7 +256,7 @@ func isNetwork(text string) bool {
 
 func (c *checks) between(field string, n, most int) {
 	if n < 1 || n > most {
-		c.add(field, fmt.Sprintf("is %d", n), fmt.Sprintf("give a number from 1 to %d", most))
+		c.add(field, fmt.Sprintf("is %d", n), fmt.Sprintf("use a number from 1 to %d", most))
 	}
 }
 
