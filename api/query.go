@@ -24,7 +24,7 @@ func (q *rawQuery) text(name string) (string, bool) {
 	q.known = append(q.known, name)
 	values, given := q.values[name]
 	if len(values) > 1 {
-		q.wrong(name, "is given twice", "give it once")
+		q.wrong(name, "is duplicated", "send it once")
 		return "", false
 	}
 	if !given {

@@ -132,13 +132,13 @@ func (e *BatchError) Error() string { return fmt.Sprintf("%s: %s; %s", e.Field, 
 func (b Batch) validate() error {
 	switch {
 	case !store.ValidCustomer(b.Customer):
-		return &BatchError{"customer", "is not an iCIMS customer id", "give the number of the customer's ATS instance, digits only"}
+		return &BatchError{"customer", "is not an iCIMS customer ID", "use the number of the customer's iCIMS instance, digits only"}
 	case b.Target.Job < 0:
-		return &BatchError{"job", "is negative", "give the system id of the job, or none to export prospects"}
+		return &BatchError{"job", "is negative", "use the job's system ID, or omit it to export prospects"}
 	case len(b.IdempotencyKey) > 256:
 		return &BatchError{"idempotency key", "is longer than 256 bytes", "use a shorter one, such as a UUID"}
 	case b.Candidates == nil:
-		return &BatchError{"candidates", "are missing", "give at least an empty sequence"}
+		return &BatchError{"candidates", "are missing", "pass at least an empty sequence"}
 	}
 	return nil
 }

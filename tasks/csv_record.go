@@ -106,8 +106,8 @@ func (r *csvReader) next() (*csvRecord, error) {
 			rec.ends = append(rec.ends, len(rec.text))
 			return rec, nil
 		case state == quoteInQuotes:
-			return rec, r.abandon(b, Problem{Code: codeQuoteStray, Message: "there is text after a closing quote",
-				Remedy: "double the quotes that belong to a value, and quote the whole value"})
+			return rec, r.abandon(b, Problem{Code: codeQuoteStray, Message: "text after a closing quote",
+				Remedy: "double quotes inside a value, and quote the whole value"})
 		case state == cellStart && b == '"':
 			state = inQuotes
 		default:
@@ -118,7 +118,7 @@ func (r *csvReader) next() (*csvRecord, error) {
 }
 
 func quoteOpen() Problem {
-	return Problem{Code: codeQuoteOpen, Message: "a quote is opened and not closed", Remedy: "close it, or double the quotes that belong to a value"}
+	return Problem{Code: codeQuoteOpen, Message: "a quote is not closed", Remedy: "close it, or double quotes inside a value"}
 }
 
 func (r *csvRecord) refuse(p Problem) { r.problem = &p }

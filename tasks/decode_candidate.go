@@ -158,16 +158,16 @@ func (d *candidateDecoder) text(target *string) func(string) {
 				d.warn(path, codeCharactersLost, charactersLost, charactersLostRemedy)
 			}
 		case json.Number:
-			d.wrongType(t, path, "text", "put the number in double quotes")
+			d.wrongType(t, path, "text", "write the number in double quotes")
 		default:
-			d.wrongType(t, path, "text", "give one value in double quotes")
+			d.wrongType(t, path, "text", "write one value in double quotes")
 		}
 	}
 }
 
 const (
-	charactersLost       = "has replacement characters, so some of the text was lost on the way here"
-	charactersLostRemedy = "check the encoding where the data comes from"
+	charactersLost       = "has replacement characters, so part of the text was lost"
+	charactersLostRemedy = "check the encoding of the data's source"
 )
 
 func (d *candidateDecoder) object(path string, fields map[string]func(string)) {
@@ -188,7 +188,7 @@ func (d *candidateDecoder) object(path string, fields map[string]func(string)) {
 			d.unknown(path, key, fields)
 			d.skip(d.token())
 		case seen[key]:
-			d.problem(join(path, key), codeFieldRepeated, "is given twice", "give it once")
+			d.problem(join(path, key), codeFieldRepeated, "is duplicated", "send it once")
 			d.skip(d.token())
 		default:
 			seen[key] = true
@@ -225,14 +225,14 @@ func join(path, key string) string {
 }
 
 func (d *candidateDecoder) unknown(path, key string, fields map[string]func(string)) {
-	field, message := path, "has a field that candidates do not have and that was left out; its name is not shown, as it may be a value"
+	field, message := path, "has an unknown field, which was ignored; its name is hidden, since it may be a value"
 	if path == "" {
 		message = "the row " + message
 	}
 	if showable(key) {
-		field, message = join(path, key), "is not a field of a candidate and was left out"
+		field, message = join(path, key), "is an unknown field and was ignored"
 	}
-	remedy := "leave it out"
+	remedy := "remove it"
 	names := make([]string, 0, len(fields))
 	for name := range fields {
 		names = append(names, name)

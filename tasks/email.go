@@ -26,19 +26,19 @@ func emailProblem(addr string) (Problem, bool) {
 	}
 	for i := range len(addr) {
 		if addr[i] >= 0x80 {
-			return refuse(codeEmailAccents, "has a letter with an accent or another character outside plain ASCII, which iCIMS refuses",
-				"correct the address, or leave it out and generate dummy addresses")
+			return refuse(codeEmailAccents, "has an accented letter or another non-ASCII character, which iCIMS refuses",
+				"correct the address, or omit it and generate dummy addresses")
 		}
 	}
 	switch ats := strings.Count(addr, "@"); {
 	case strings.ContainsAny(addr, "<>\""):
-		return refuse(codeEmailMalformed, "is not a bare address", "give the address alone, without a display name, quotes or angle brackets")
+		return refuse(codeEmailMalformed, "is not a plain address", "use only the address, without a display name, quotes or angle brackets")
 	case ats > 0 && strings.ContainsAny(addr, ",;"), ats > 1 && strings.ContainsAny(addr, " /|"):
-		return refuse(codeEmailSeveral, "holds more than one address, or a stray separator", "give one address per candidate")
+		return refuse(codeEmailSeveral, "contains several addresses or a stray separator", "use one address per candidate")
 	case ats > 1:
 		return refuse(codeEmailMalformed, "has more than one @", "correct the address")
 	case ats == 0:
-		return refuse(codeEmailMalformed, "has no @", "correct the address, or leave it out and generate dummy addresses")
+		return refuse(codeEmailMalformed, "has no @", "correct the address, or omit it and generate dummy addresses")
 	}
 	local, host, _ := strings.Cut(addr, "@")
 	switch {

@@ -22,7 +22,7 @@ func (e *NothingAcceptedError) Error() string {
 	if e.Refused == 0 {
 		return "no candidates were sent; send at least one"
 	}
-	return fmt.Sprintf("all %d rows were refused, so there is no batch; correct them and send them again", e.Refused)
+	return fmt.Sprintf("all %d rows were refused, so no batch was created; correct them and send them again", e.Refused)
 }
 
 // CutError means the input ends inside a row, or inside the JSON around the rows. The rows before
@@ -34,7 +34,7 @@ type CutError struct {
 }
 
 func (e *CutError) Error() string {
-	return fmt.Sprintf("the input ends in the middle, in line %d", e.Line)
+	return fmt.Sprintf("the input ends in the middle of line %d", e.Line)
 }
 
 // seenRows maps the export IDs of a batch to rows, to find duplicates. It grows with the rows of a

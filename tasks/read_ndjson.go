@@ -128,14 +128,14 @@ func readElements(in *input, yield func(Candidate, error) bool, end func(*input,
 
 func arrayUnfinished() Problem {
 	return Problem{Code: codeArrayUnfinished, Message: "the input ends before the JSON array does",
-		Remedy: "check that the file is complete; what follows the last whole candidate was not read"}
+		Remedy: "check that the file is complete; the rest after the last complete candidate was not read"}
 }
 
 func endArray(in *input, yield func(Candidate, error) bool) {
 	err := in.skipBlank()
 	if err == nil {
 		yield(Candidate{}, refusal(in.line, "", Problem{Code: codeTrailingData,
-			Message: "there is more after the end of the JSON array, which was not read", Remedy: "put all candidates into one array, or one object on each line"}))
+			Message: "content after the JSON array was not read", Remedy: "put all candidates in one array, or write one object per line"}))
 		return
 	}
 	if err = in.readFailed(err); err != nil {

@@ -85,7 +85,7 @@ func ReadRequest(r io.Reader) (Request, error) {
 	}
 }
 
-var errNamedTwice = &BatchError{"body", "names a member twice", "give each once"}
+var errNamedTwice = &BatchError{"body", "repeats a field", "send each field once"}
 
 // readCandidates prepares reading the candidates, and reads the members after them if the list is
 // short enough.
@@ -94,7 +94,7 @@ func (q *Request) readCandidates(in *input, seen map[string]bool) error {
 	case err != nil:
 		return in.unfinished(err)
 	case first != '[':
-		return &BatchError{"candidates", "are no list", "give them as [{ ... }, { ... }]"}
+		return &BatchError{"candidates", "must be a list", "write them as [{ ... }, { ... }]"}
 	}
 	var kept bytes.Buffer
 	_, err := io.CopyN(&kept, in.r, ReadAhead)
@@ -157,20 +157,20 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-var errNoObject = &BatchError{"body", "is no JSON object", `write {"job": ..., "options": {...}, "candidates": [...]}, or send candidates line by line as application/x-ndjson`}
+var errNoObject = &BatchError{"body", "is not a JSON object", `write {"job": ..., "options": {...}, "candidates": [...]}, or send candidates line by line as application/x-ndjson`}
 
 func (q *Request) readMember(in *input, name string) error {
 	var target any
-	remedy := "give true or false"
+	remedy := "use true or false"
 	switch name {
 	case "job":
-		target, remedy = &q.Job, "give the system id of the job, a number"
+		target, remedy = &q.Job, "use the job's system ID, a number"
 	case "prospects":
 		target = &q.Prospects
 	case "options":
-		target, remedy = &q.Options, "give generate_dummy_emails and include_previously_exported, each true or false"
+		target, remedy = &q.Options, "set generate_dummy_emails and include_previously_exported to true or false"
 	default:
-		return &BatchError{"body", "has a member that is not known here", "leave it out; there are job, prospects, options and candidates. A candidate by itself is sent as application/x-ndjson"}
+		return &BatchError{"body", "has an unknown field", "remove it; the fields are job, prospects, options and candidates. Send single candidates as application/x-ndjson"}
 	}
 	text, tooLong, err := in.value()
 	if err != nil {
@@ -179,7 +179,7 @@ func (q *Request) readMember(in *input, name string) error {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	if tooLong || dec.Decode(target) != nil || dec.More() {
-		return &BatchError{name, "has a value that does not fit", remedy}
+		return &BatchError{name, "has an invalid value", remedy}
 	}
 	return nil
 }
@@ -194,7 +194,7 @@ func (in *input) nextByte() (byte, error) {
 
 // memberName reads the name of the next member and its colon; "" at the end of the object.
 func (in *input) memberName() (string, error) {
-	wrong := &BatchError{"body", "is no valid JSON", "write it as one JSON object"}
+	wrong := &BatchError{"body", "is not valid JSON", "write it as one JSON object"}
 	for {
 		b, err := in.nextByte()
 		switch {
@@ -291,7 +291,7 @@ func endLongObject(in *input, yield func(Candidate, error) bool) {
 	switch {
 	case err == nil:
 		yield(Candidate{}, refusal(in.line, "", Problem{Code: codeTrailingData,
-			Message: "there is more after the candidates, which was not read", Remedy: "in a body of more than 4 MiB put candidates last"}))
+			Message: "content after the candidates was not read", Remedy: "put candidates last if the body exceeds 4 MiB"}))
 	case errors.Is(err, io.EOF):
 		yield(Candidate{}, cut(in.line, arrayUnfinished()))
 	default:

@@ -46,8 +46,8 @@ func TestReadRequest(t *testing.T) {
 		{"something other than an object", `"ana@example.com"`, "error body"},
 		{"no JSON at all", `{job:7}`, "error body"},
 		{"nothing", ``, "error body"},
-		{"an object that ends early", "{\"job\":7,\n", "failed: the input ends in the middle, in line 2"},
-		{"a value that ends early", `{"job":7`, "failed: the input ends in the middle, in line 1"},
+		{"an object that ends early", "{\"job\":7,\n", "failed: the input ends in the middle of line 2"},
+		{"a value that ends early", `{"job":7`, "failed: the input ends in the middle of line 1"},
 		{"UTF-16", "\xff\xfe{\x00", "error body"},
 	}
 	for _, s := range specs {

@@ -49,7 +49,7 @@ type Sent struct {
 // breaks the connection. Batch.Told and Batch.MaxRows have no effect; the API's own limits apply.
 func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 	if b.Candidates == nil {
-		return Sent{}, &tasks.BatchError{Field: "candidates", Message: "are missing", Remedy: "give at least an empty sequence"}
+		return Sent{}, &tasks.BatchError{Field: "candidates", Message: "are missing", Remedy: "pass at least an empty sequence"}
 	}
 	query := url.Values{}
 	if b.Target.Job != 0 {
