@@ -81,7 +81,7 @@ var codes = map[Code]CodeInfo{
 	CodeRateLimited:      {http.StatusTooManyRequests, "too many requests with this API key", "Wait as long as the header `Retry-After` says. `detail` says if the limit is on concurrent uploads."},
 	CodeTooManyFailures:  {http.StatusTooManyRequests, "too many requests without a valid API key from this address", "Wait as long as the header `Retry-After` says, and correct the key."},
 	CodeInternal:         {http.StatusInternalServerError, "internal error", "Look up the `request_id` in the service's log."},
-	CodeUnavailable:      {http.StatusServiceUnavailable, "Redis does not respond, or refuses writes", "Retry after the time in the header `Retry-After`. A change that could not be recorded in the journal was not made."},
+	CodeUnavailable:      {http.StatusServiceUnavailable, "Redis does not respond, or refuses writes", "Retry after the time in the header `Retry-After`. A change that could not be recorded in the audit log was not made."},
 	CodeBusy:             {http.StatusServiceUnavailable, "too many concurrent requests", "Retry after the time in the header `Retry-After`. `detail` says if only further uploads are refused."},
 	CodeStopping:         {http.StatusServiceUnavailable, "the service is stopping", "Retry: another process, or this one after its restart, responds."},
 	CodeCannotOpen:       {http.StatusServiceUnavailable, "the data cannot be opened with this keyset", "Give the service the newest keyset, with all keys in use (`icims-export keys status`)."},

@@ -300,7 +300,7 @@ func TestABatchIsCancelled(t *testing.T) {
 	}
 	r.call(key, http.MethodPost, path, body("the wrong list", false)).is(http.StatusOK, &got)
 	if got.Cancelled != 2 || got.Busy != 1 {
-		t.Errorf("cancelled: %+v", got)
+		t.Errorf("canceled: %+v", got)
 	}
 	r.call(key, http.MethodPost, path, body(" ", false)).problem(CodeInvalid)
 	r.call(r.key(ScopeRead), http.MethodPost, path, body("x", false)).problem(CodeScopeMissing)

@@ -71,7 +71,7 @@ func TestCancelEndsOnlyWaitingExports(t *testing.T) {
 		}
 		want.Exports = []string{refs[store.Queued].Export, refs[store.Deferred].Export, refs[store.Retrying].Export}
 		if got, err := b.Cancel(t.Context(), b.batch, why); err != nil || !cmp.Equal(got, want, cmpopts.SortSlices(strings.Compare)) {
-			t.Errorf("cancelled: %+v, %v", got, err)
+			t.Errorf("canceled: %+v, %v", got, err)
 		}
 		for row, s := range all {
 			after := s
@@ -233,7 +233,7 @@ func TestCancel(t *testing.T) {
 				b.t.Errorf("%d still in progress", live)
 			}
 			if other.counts().Moving() != 1 {
-				b.t.Error("another customer's export was cancelled")
+				b.t.Error("another customer's export was canceled")
 			}
 		}},
 		{"more than a page", func(b *book) {

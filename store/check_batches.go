@@ -151,7 +151,7 @@ func (a *auditor) compare(id BatchID, before, after counts, t tally) {
 	check("created", before.created, t.created, after.created)
 	check("updated", before.updated, t.updated, after.updated)
 	check("skipped", before.skipped, t.skipped, after.skipped)
-	check("cancelled", before.cancelled, t.cancelled, after.cancelled)
+	check("canceled", before.cancelled, t.cancelled, after.cancelled)
 	if before != after {
 		return
 	}

@@ -123,7 +123,7 @@ func TestEndReasonsOfAnOlderBatch(t *testing.T) {
 
 	must(t, b.Discard(ctx, refs[1], "ana", "not needed"))
 	uncount(store.CountCancelled, store.ReasonJobNotFound)
-	wants("one was cancelled before", false)
+	wants("one was canceled before", false)
 	b.erase("c-1")
 	wants("it was erased since", true, store.EndReason{Counter: store.CountCancelled, Reason: store.ReasonErased, Count: 1}, jobless(1))
 	b.finish(b.claimed(refs[3]), store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore, Person: 3})

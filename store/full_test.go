@@ -81,11 +81,11 @@ func TestFullRedisTakesOperatorsActions(t *testing.T) {
 	}
 	c, err := l.Cancel(ctx, batch, store.CancelOptions{Who: "ana", Why: "x"})
 	if must("cancel a batch", err); c.Cancelled == 0 {
-		t.Errorf("cancelled: %+v", c)
+		t.Errorf("canceled: %+v", c)
 	}
 	c, err = l.CancelCustomer(ctx, "1234", store.CancelOptions{Who: "ana", Why: "x"})
 	if must("cancel a customer", err); c.Cancelled != len(others) {
-		t.Errorf("cancelled: %+v", c)
+		t.Errorf("canceled: %+v", c)
 	}
 	must("journal", l.Note(ctx, store.JournalEntry{What: "a test", Outcome: store.JournalDone}))
 	err = l.RemoveConnection(ctx, "1234", 1, "ana", "x")

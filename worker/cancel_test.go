@@ -21,7 +21,7 @@ func TestTasksOfCancelledExportsDoNothing(t *testing.T) {
 		t.Errorf("the other batch: %+v", b)
 	}
 	if b := r.finished(cancelled); b.Cancelled != 40 || b.Created != 0 {
-		t.Errorf("the cancelled batch: %+v", b)
+		t.Errorf("the canceled batch: %+v", b)
 	}
 	r.eventually("all tasks have fired", func() bool {
 		states, err := tasks.ReadQueueStates(t.Context(), r.redis, customer)

@@ -30,7 +30,7 @@ func TestJobsAreCalledByTheirTitlesWhereThoseAreKnown(t *testing.T) {
 		"there as well, markup as text": {batches + string(marked), "<h1>Export to job 1701 “&lt;b&gt;Bold&lt;/b&gt; Engineer”</h1>"},
 		"of a job that is not listed":   {batches + string(unknown), "<h1>Export to job 999</h1>"},
 		"of prospects":                  {batches + string(prospects), "<h1>Export to prospects</h1>"},
-		"before a batch is cancelled":   {batches + string(marked) + "/cancel", "Cancel the export to job 1701 “&lt;b&gt;"},
+		"before a batch is canceled":    {batches + string(marked) + "/cancel", "Cancel the export to job 1701 “&lt;b&gt;"},
 		"in a story":                    {candidate + "c-1", "to job 1709 “Data Engineer”</h3>"},
 		"where somebody was put":        {candidate + "c-2", "on job 1709 “Data Engineer” with workflow 3"},
 		"in the story of a stray":       {candidate + "c-4", "to job 999</h3>"},

@@ -91,7 +91,7 @@ func TestCancelMany(t *testing.T) {
 	if calls := w.scriptCalls() - before; calls < many/mostAtOnce {
 		t.Errorf("%d exports were canceled in %d scripts, more than %d in one", many, calls, mostAtOnce)
 	}
-	if r := w.call("status", string(batch)); r.status != statusDone || !strings.Contains(r.out, "cancelled") {
+	if r := w.call("status", string(batch)); r.status != statusDone || !strings.Contains(r.out, "canceled") {
 		t.Errorf("the batch has not ended: %d %.300s", r.status, r.out)
 	}
 	w.call("audit").wantStatus(t, statusDone)

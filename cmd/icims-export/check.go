@@ -223,7 +223,7 @@ func writeAudits(out io.Writer, s style, width int, audits []store.Audit) {
 	}
 	t := table{out: out, style: s, width: width, right: right}
 	rows := make([][]cell, 0, 1+len(audits))
-	rows = append(rows, header("customer", "accepted", "done", "skipped", "dead", "cancelled", "moving", "markers"))
+	rows = append(rows, header("customer", "accepted", "done", "skipped", "dead", "canceled", "in progress", "markers"))
 	for _, a := range audits {
 		numbers := []int{a.Accepted, a.Done, a.Skipped, a.Dead, a.Cancelled, a.Moving, a.Markers}
 		row := make([]cell, 0, 1+len(numbers))

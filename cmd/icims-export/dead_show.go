@@ -113,7 +113,7 @@ func printDead(p *process, shown operate.ExplainedDead, opened bool) {
 	}
 	line("candidate", shown.Candidate)
 	line("reason", fmt.Sprintf("%s (%s)", shown.Title, shown.Reason))
-	line("given up", fmt.Sprintf("%s, after %s", strings.TrimPrefix(prose.When(shown.Died), "at "), prose.Plural(shown.Attempts, "attempt")))
+	line("failed", fmt.Sprintf("%s, after %s", strings.TrimPrefix(prose.When(shown.Died), "at "), prose.Plural(shown.Attempts, "attempt")))
 	line("batch", fmt.Sprintf("%s, to %s", shown.Batch, target))
 	if shown.Person != 0 {
 		line("in iCIMS", strings.TrimSpace(fmt.Sprintf("person %d already exists %s", shown.Person, shown.Link)))

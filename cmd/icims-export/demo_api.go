@@ -40,7 +40,7 @@ func demoListener(ctx context.Context) (net.Listener, error) {
 	if l, err := listen.Listen(ctx, "tcp", "127.0.0.1:8080"); err == nil {
 		return l, nil
 	}
-	return listen.Listen(ctx, "tcp", "127.0.0.1:0") //nolint:wrapcheck // whoever calls does
+	return listen.Listen(ctx, "tcp", "127.0.0.1:0") //nolint:wrapcheck // the caller does
 }
 
 // demoStop is the time limit for open requests after the demo is stopped.

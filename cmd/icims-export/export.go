@@ -206,7 +206,7 @@ func (c *exportCommand) exportHere(ctx context.Context, p *process, rows iter.Se
 		return err
 	}
 	defer closeRedis()
-	p.sayf("Redis is embedded and keeps nothing, so a later run skips nobody. Existing people are found by their email.")
+	p.sayf("Redis is embedded and keeps nothing, so a later run skips no candidates. Existing people are found by their email.")
 	ledger := newLedger(client, keys, p.settings)
 	log := p.logger(zerolog.WarnLevel)
 	provider, flush, err := p.traces(ctx, log)

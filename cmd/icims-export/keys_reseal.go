@@ -175,7 +175,7 @@ type keysAdoptCommand struct {
 // Run adopts the keyset as the store's.
 func (c *keysAdoptCommand) Run(ctx context.Context, p *process) error {
 	if strings.TrimSpace(c.Why) == "" {
-		return misused("give a reason with --why: values sealed with the lost keys are given up")
+		return misused("give a reason with --why: values sealed with the lost keys will be lost")
 	}
 	o, closeRedis, err := openUnchecked(ctx, p, true)
 	if err != nil {

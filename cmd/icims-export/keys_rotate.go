@@ -49,7 +49,7 @@ func takenUp(ctx context.Context, p *process, keys *store.Keyset) error {
 // store's. Without a usable Redis it prints a warning and changes the file.
 func changeKeyset(ctx context.Context, p *process, keys, next *store.Keyset, entry store.JournalEntry) error {
 	write := func() error { return writeKeyset(p, next) }
-	asked, err := withStore(ctx, p, keys, "compared with it, and the change not entered in the journal", func(o *operator) error {
+	asked, err := withStore(ctx, p, keys, "compared with it, and the change not recorded in the audit log", func(o *operator) error {
 		return o.journalled(ctx, &entry, write)
 	})
 	if err != nil || asked {
@@ -60,7 +60,7 @@ func changeKeyset(ctx context.Context, p *process, keys, next *store.Keyset, ent
 
 // knownToStore refuses a keyset other than the store's, and records its keys.
 func knownToStore(ctx context.Context, p *process, keys *store.Keyset) error {
-	_, err := withStore(ctx, p, keys, "entered there", func(*operator) error { return nil })
+	_, err := withStore(ctx, p, keys, "recorded there", func(*operator) error { return nil })
 	return err
 }
 

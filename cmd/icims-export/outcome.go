@@ -12,17 +12,34 @@ import (
 // whose returns the candidate, or the export if its outcome has expired.
 func whose(o operate.Outcome) string { return cmp.Or(o.Candidate, o.Export) }
 
-// endOf returns the outcome's name and color.
+// endOf returns the outcome for display, with its color.
 func endOf(o operate.Outcome) cell {
+	text := endName(o)
+	if text == string(store.CountCancelled) {
+		text = "canceled"
+	}
 	switch {
 	case o.State == store.Dead:
-		return cell{"dead", red}
+		return cell{text, red}
 	case o.Counter == store.CountCreated || o.Counter == store.CountUpdated:
-		return cell{string(o.Counter), green}
+		return cell{text, green}
 	case o.State.Ended():
-		return cell{cmp.Or(string(o.Counter), string(o.State)), dim}
+		return cell{text, dim}
 	}
-	return cell{string(o.State), yellow}
+	return cell{text, yellow}
+}
+
+// endName returns the outcome, or the state of an open export, as the API names it.
+func endName(o operate.Outcome) string {
+	switch {
+	case o.State == store.Dead:
+		return "dead"
+	case o.Counter == store.CountCreated || o.Counter == store.CountUpdated:
+		return string(o.Counter)
+	case o.State.Ended():
+		return cmp.Or(string(o.Counter), string(o.State))
+	}
+	return string(o.State)
 }
 
 // noteOf returns further details in one line.

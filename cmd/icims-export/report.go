@@ -116,7 +116,7 @@ func (r *report) print(d digest) {
 		row("  skipped", b.Skipped, plain, "exported before")
 		row("  dead", b.Dead, red, "")
 		if b.Cancelled > 0 {
-			row("  cancelled", b.Cancelled, plain, "")
+			row("  canceled", b.Cancelled, plain, "")
 		}
 	}
 	row("refused", len(r.receipt.Refused), red, "not sent")

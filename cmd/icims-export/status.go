@@ -149,7 +149,7 @@ func writeBatch(out io.Writer, s style, b store.Batch) {
 		}
 	}
 	fmt.Fprintf(out, "Batch %s to %s: %s\n", s.paint(bold, string(b.ID)), target, state)
-	fmt.Fprintf(out, "accepted %d  created %d  updated %d  skipped %d  dead %d  cancelled %d  refused %d\n", b.Accepted, b.Created, b.Updated, b.Skipped, b.Dead, b.Cancelled, b.Refused)
+	fmt.Fprintf(out, "accepted %d  created %d  updated %d  skipped %d  dead %d  canceled %d  refused %d\n", b.Accepted, b.Created, b.Updated, b.Skipped, b.Dead, b.Cancelled, b.Refused)
 	if text := b.ProfilesWithoutWorkflow(); text != "" {
 		fmt.Fprintln(out, s.paint(yellow, text))
 	}
@@ -192,7 +192,7 @@ func writeTabs(out io.Writer, exports iter.Seq2[operate.Outcome, error]) error {
 			due = o.Due.UTC().Format("2006-01-02T15:04:05Z")
 		}
 		_, err := io.WriteString(out, strings.Join([]string{
-			strconv.Itoa(o.Row), o.Candidate, o.Export, endOf(o).text, string(o.Reason), o.Title, o.Hint, id(o.Person), id(o.Workflow),
+			strconv.Itoa(o.Row), o.Candidate, o.Export, endName(o), string(o.Reason), o.Title, o.Hint, id(o.Person), id(o.Workflow),
 			ended, due, strconv.Itoa(o.Attempts), o.Outcome.Warnings, o.Link,
 		}, "\t")+"\n")
 		if err != nil {

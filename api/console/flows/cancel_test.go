@@ -40,7 +40,7 @@ func TestAnExportThatWaitsSaysWhyAndIsCancelled(t *testing.T) {
 	b.fill("Reason", "sent to the wrong customer")
 	b.goes("Cancel 12 exports")
 	b.sees("12 canceled")
-	b.audit("batch, cancelled")
+	b.audit("batch, canceled")
 	s.counts(0, 0)
 	if n := s.sim.CallCounts()["people.create"]; n != 0 {
 		t.Errorf("%d people were sent", n)
