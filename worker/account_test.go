@@ -12,7 +12,7 @@ import (
 
 // A refused account is recognized by iCIMS's message, whatever the status. Each further call with
 // refused credentials brings the customer's account closer to being locked.
-func TestRefusedAccountsCloseTheLaneWhateverTheStatus(t *testing.T) {
+func TestRefusedAccountClosesLane(t *testing.T) {
 	t.Parallel()
 	const credentials, access = 6, 3
 	for _, c := range []struct {
@@ -58,7 +58,7 @@ func TestRefusedAccountsCloseTheLaneWhateverTheStatus(t *testing.T) {
 }
 
 // With OAuth the token host refuses the credentials, before any call is made.
-func TestARefusedTokenClosesTheLane(t *testing.T) {
+func TestRefusedTokenClosesLane(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
 	r.conn.Auth, r.conn.TokenURL, r.conn.Password = store.AuthOAuth, r.server.URL+"/oauth/token", "not the secret"

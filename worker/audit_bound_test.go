@@ -75,7 +75,7 @@ func values(v reflect.Value) int {
 
 // The check reads page by page and keeps a bounded number of violations. It finds the last
 // violation even so.
-func TestTheCheckHoldsLittle(t *testing.T) {
+func TestAuditMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	const exports, batches, markers = 6000, 1500, 8000
 	client := redistest.Start(t).Client(t)

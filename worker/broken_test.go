@@ -8,7 +8,7 @@ import (
 )
 
 // A customer's keys of a wrong type do not affect other customers' exports.
-func TestBrokenKeysStopNobodyElse(t *testing.T) {
+func TestBrokenKeysAffectOneCustomer(t *testing.T) {
 	t.Parallel()
 	// Malformed numbers and missing fields affect that customer alone, and are not always noticed
 	// immediately.

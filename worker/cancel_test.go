@@ -7,7 +7,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-func TestTasksOfCancelledExportsDoNothing(t *testing.T) {
+func TestTasksOfCanceledExportsDoNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
 	crowd := people(70)

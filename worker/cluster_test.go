@@ -21,7 +21,7 @@ import (
 
 // While a cluster node is unreachable, a worker starts, opens lanes and exports for all customers
 // without keys on that node.
-func TestANodeStopsOnlyItsOwnCustomers(t *testing.T) {
+func TestLostNodeAffectsOnlyItsCustomers(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		strike func(t *testing.T, cluster *redistest.Cluster, node int)

@@ -76,7 +76,7 @@ func serving(t *testing.T, o rigOptions, do func(context.Context, *control.Run) 
 	return r
 }
 
-func TestAControlTaskIsRunByAWorkerAndCounted(t *testing.T) {
+func TestControlTaskRunsAndIsCounted(t *testing.T) {
 	r := serving(t, rigOptions{}, asksCustomer)
 	e := r.endedControl(r.ask(customer))
 	if e.State != store.ControlDone || string(e.Result) != `"seen"` || e.Calls != 1 {
@@ -89,7 +89,7 @@ func TestAControlTaskIsRunByAWorkerAndCounted(t *testing.T) {
 	})
 }
 
-func TestAControlTaskPassesWhatHoldsExportsBack(t *testing.T) {
+func TestControlTaskIgnoresClosures(t *testing.T) {
 	for name, c := range map[string]struct {
 		before func(*rig)
 		result string
@@ -135,7 +135,7 @@ func (r *rig) standing() store.Standing {
 	return s[0]
 }
 
-func TestSuccessOfAControlTaskEndsTheVerdictOnTheAccount(t *testing.T) {
+func TestControlTaskSuccessReopensCalls(t *testing.T) {
 	r := serving(t, rigOptions{}, func(ctx context.Context, run *control.Run) (any, error) {
 		result, err := asksCustomer(ctx, run)
 		run.RunNow()
@@ -150,7 +150,7 @@ func TestSuccessOfAControlTaskEndsTheVerdictOnTheAccount(t *testing.T) {
 	})
 }
 
-func TestAControlTaskWaitsForTheQuotaAsExportsDo(t *testing.T) {
+func TestControlTaskWaitsForQuota(t *testing.T) {
 	r := serving(t, rigOptions{tenant: func(c *icimstest.TenantConfig) { c.DailyLimit = 1 }}, asksCustomer)
 	r.endedControl(r.ask(customer))
 	e := r.endedControl(r.ask(customer))
@@ -189,7 +189,7 @@ func (f *fleet) expireLease(t store.ControlTask) {
 	}
 }
 
-func TestAControlTaskOfADeadWorkerRunsAgain(t *testing.T) {
+func TestControlTaskOfDeadWorkerRunsAgain(t *testing.T) {
 	f := newFleet(t, 1, nil)
 	do, began, release := blockedFirst()
 	f.kinds = map[store.ControlKind]control.Work{store.ControlVerify: {Do: do}}
@@ -214,7 +214,7 @@ func TestAControlTaskOfADeadWorkerRunsAgain(t *testing.T) {
 	}
 }
 
-func TestAControlTaskWhoseWorkersDieIsGivenUp(t *testing.T) {
+func TestControlTaskFailsAfterDeadWorkers(t *testing.T) {
 	f := newFleet(t, 1, nil)
 	release := make(chan struct{})
 	began := make(chan struct{}, 8)
@@ -238,7 +238,7 @@ func TestAControlTaskWhoseWorkersDieIsGivenUp(t *testing.T) {
 	close(release)
 }
 
-func TestAControlTaskOfAWorkerThatStopsIsHandedBack(t *testing.T) {
+func TestStoppingWorkerReturnsControlTasks(t *testing.T) {
 	f := newFleet(t, 1, nil)
 	do, began, _ := blockedFirst()
 	f.kinds = map[store.ControlKind]control.Work{store.ControlVerify: {Do: do}}
@@ -262,7 +262,7 @@ func (r *rig) info(t store.ControlTask) *asynq.TaskInfo {
 	return info
 }
 
-func TestAsynqSaysHowAControlTaskEnded(t *testing.T) {
+func TestAsynqShowsResultOfControlTask(t *testing.T) {
 	r := serving(t, rigOptions{}, asksCustomer)
 	e := r.endedControl(r.ask(customer))
 	r.eventually("asynq has completed it", func() bool { return r.info(e).State == asynq.TaskStateCompleted })
@@ -275,7 +275,7 @@ func TestAsynqSaysHowAControlTaskEnded(t *testing.T) {
 	}
 }
 
-func TestAPanicEndsAControlTaskAndNothingElse(t *testing.T) {
+func TestPanicFailsOnlyItsControlTask(t *testing.T) {
 	r := serving(t, rigOptions{}, func(context.Context, *control.Run) (any, error) { panic("secret words") })
 	e := r.endedControl(r.ask(customer))
 	if e.State != store.ControlFailed || e.Failure != store.ControlInternal {
@@ -296,7 +296,7 @@ func TestAPanicEndsAControlTaskAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestARequestRunsAControlTaskThatSomebodyPutAside(t *testing.T) {
+func TestRequestRunsArchivedControlTask(t *testing.T) {
 	for name, putAside := range map[string]func(*asynq.Inspector, string) error{
 		"archived": func(i *asynq.Inspector, id string) error { return i.ArchiveTask("icims:control", id) },
 		"deleted":  func(i *asynq.Inspector, id string) error { return i.DeleteTask("icims:control", id) },
@@ -316,7 +316,7 @@ func TestARequestRunsAControlTaskThatSomebodyPutAside(t *testing.T) {
 	}
 }
 
-func TestAControlTaskThatWaitedForAnHourHasExpired(t *testing.T) {
+func TestControlTaskExpiresAfterAnHour(t *testing.T) {
 	r := serving(t, rigOptions{stopped: true}, asksCustomer)
 	e := r.ask(customer)
 	r.must(r.redis.HIncrBy(t.Context(), "ix:{1234}:errand:"+e.ID, "asked", -time.Hour.Milliseconds()).Err())
@@ -326,7 +326,7 @@ func TestAControlTaskThatWaitedForAnHourHasExpired(t *testing.T) {
 	}
 }
 
-func TestAControlTaskIsLeftToAWorkerThatHasTheConnection(t *testing.T) {
+func TestControlTaskWaitsForWorkerWithConnection(t *testing.T) {
 	f := newFleet(t, 2, nil)
 	f.kinds = map[store.ControlKind]control.Work{store.ControlVerify: {Do: asksCustomer}}
 	f.join(nil, f.conns[1])
@@ -345,7 +345,7 @@ func (r *rig) orphan(t store.ControlTask) {
 	r.must(r.redis.HIncrBy(r.t.Context(), "ix:{"+t.Customer+"}:errand:"+t.ID, "began", -time.Minute.Milliseconds()).Err())
 }
 
-func TestControlTasksOfAVersionWithAQueueOfItsOwnAreTakenOver(t *testing.T) {
+func TestControlTasksOfEarlierVersionAreConverted(t *testing.T) {
 	r := serving(t, rigOptions{stopped: true}, asksCustomer)
 	ctx := t.Context()
 	waiting, _, err := r.ledger.RecordControlTask(ctx, customer, store.ControlVerify, nil, "maria")
@@ -371,7 +371,7 @@ func TestControlTasksOfAVersionWithAQueueOfItsOwnAreTakenOver(t *testing.T) {
 	}
 }
 
-func TestAControlTaskWithoutAConnectionFails(t *testing.T) {
+func TestControlTaskWithoutConnectionFails(t *testing.T) {
 	r := serving(t, rigOptions{}, asksCustomer)
 	e := r.ask("999")
 	r.orphan(e)
@@ -380,7 +380,7 @@ func TestAControlTaskWithoutAConnectionFails(t *testing.T) {
 	}
 }
 
-func TestAControlTaskUsesTheConnectionAsItIsInTheStoreNow(t *testing.T) {
+func TestControlTaskUsesStoredConnection(t *testing.T) {
 	r := serving(t, rigOptions{}, asksCustomer)
 	c := r.conn
 	c.Password = "wrong"

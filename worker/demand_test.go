@@ -9,7 +9,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-func TestWhatCustomersWantOfALane(t *testing.T) {
+func TestDemand(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC)
 	in := now.Add
@@ -63,7 +63,7 @@ func TestWhatCustomersWantOfALane(t *testing.T) {
 	}
 }
 
-func TestTheSweepVisitsEverybodyInTime(t *testing.T) {
+func TestSweepVisitsAllCustomersInTime(t *testing.T) {
 	t.Parallel()
 	busy := make([]string, 3000)
 	for i := range busy {

@@ -262,8 +262,8 @@ func TestEitherWorldExistingPair(t *testing.T) {
 	})
 }
 
-// TestEitherWorldShapeOfNobody: row 10.
-func TestEitherWorldShapeOfNobody(t *testing.T) {
+// TestEitherWorldEmptySearch: row 10.
+func TestEitherWorldEmptySearch(t *testing.T) {
 	t.Parallel()
 	const n = 10
 	errorsShape := func(code int) store.TenantProfile {

@@ -97,7 +97,7 @@ func text(v any) string {
 	return s
 }
 
-func TestFailedAcksHeal(t *testing.T) {
+func TestFailedAcksAreRepeated(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
 	acks := &lostAcks{}
@@ -120,7 +120,7 @@ func TestFailedAcksHeal(t *testing.T) {
 	r.clean()
 }
 
-func TestTasksAreMadeAsTheHazardsAsk(t *testing.T) {
+func TestTaskOptionsAvoidHazards(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
 	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
@@ -153,7 +153,7 @@ func TestTasksAreMadeAsTheHazardsAsk(t *testing.T) {
 	}
 }
 
-func TestACancelledTaskEndsOnce(t *testing.T) {
+func TestCanceledTaskEndsOnce(t *testing.T) {
 	t.Parallel()
 	for _, route := range []string{"people.create", "workflows.create"} {
 		t.Run("during "+route, func(t *testing.T) {
@@ -170,7 +170,7 @@ func TestACancelledTaskEndsOnce(t *testing.T) {
 	}
 }
 
-func TestATaskWithoutItsHashIsReplaced(t *testing.T) {
+func TestTaskWithoutHashIsReplaced(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
 	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
@@ -183,7 +183,7 @@ func TestATaskWithoutItsHashIsReplaced(t *testing.T) {
 	r.once(id)
 }
 
-func TestADeletedQueueComesBack(t *testing.T) {
+func TestDeletedQueueIsRestored(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
 	all := people(2)
@@ -201,7 +201,7 @@ func TestADeletedQueueComesBack(t *testing.T) {
 	r.clean()
 }
 
-func TestALaneStaysOpenWhileAnythingWaits(t *testing.T) {
+func TestLaneStaysOpenWhileTasksWait(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) {
 		s.LaneIdle = 10 * time.Millisecond

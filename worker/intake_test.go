@@ -47,7 +47,7 @@ func (r *rig) taskInfo(id string, state asynq.TaskState) *asynq.TaskInfo {
 	return info
 }
 
-func TestAnIntakeTaskBecomesABatchOfOne(t *testing.T) {
+func TestIntakeTaskBecomesBatchOfOne(t *testing.T) {
 	r := newRig(t, rigOptions{sim: calm()})
 	info := r.enqueue(r.intakeTask(ana(), asynq.TaskID("shortlist-42")))
 	if dump := redistest.Dump(t, r.redis).Holding(personalValues...); len(dump) > 0 {
@@ -69,7 +69,7 @@ func TestAnIntakeTaskBecomesABatchOfOne(t *testing.T) {
 	}
 }
 
-func TestAnIntakeTaskThatCannotBeTakenInIsArchivedWithTheReason(t *testing.T) {
+func TestInvalidIntakeTaskIsArchived(t *testing.T) {
 	r := newRig(t, rigOptions{sim: calm()})
 	bad := ana()
 	bad.Email = "ana.duarte@@telltale"

@@ -57,7 +57,7 @@ func (r *rig) refreshedJobs(l *jobs.Lister) jobs.ListPage {
 	return a
 }
 
-func TestASecondListingThroughAWorkerReadsNoTitles(t *testing.T) {
+func TestSecondRefreshReadsNoTitles(t *testing.T) {
 	r, l := listing(t, 2000, rigOptions{})
 	first := r.jobs(l, jobs.Query{Wait: patience})
 	if first.Total != 2000 || first.AsOf == nil {
@@ -82,7 +82,7 @@ func TestASecondListingThroughAWorkerReadsNoTitles(t *testing.T) {
 	}
 }
 
-func TestTitlesStandBackBehindSmallBatches(t *testing.T) {
+func TestTitlesYieldToSmallBatches(t *testing.T) {
 	// At this pace the titles take a minute.
 	r, l := listing(t, 3000, rigOptions{conn: func(c *store.Connection) { c.Limits.CallsPerSecond, c.Limits.Burst = 50, 4 }})
 	r.jobs(l, jobs.Query{Wait: patience})
@@ -92,7 +92,7 @@ func TestTitlesStandBackBehindSmallBatches(t *testing.T) {
 	}
 }
 
-func TestTitlesLeaveTheDaysCallsToExports(t *testing.T) {
+func TestTitlesLeaveDailyCallsToExports(t *testing.T) {
 	r, l := listing(t, 100, rigOptions{
 		conn:     func(c *store.Connection) { c.Limits.CallsPerDay = 400 },
 		settings: func(s *worker.Settings) { s.Jobs.Share = 5 },

@@ -33,7 +33,7 @@ func tableOfKeys(t *testing.T) map[*regexp.Regexp]string {
 }
 
 // The table lists every key and its lifetime.
-func TestTheTableNamesEveryKey(t *testing.T) {
+func TestKeyTableIsComplete(t *testing.T) {
 	t.Parallel()
 	table := tableOfKeys(t)
 	if len(table) < 40 {

@@ -18,7 +18,7 @@ import (
 // slowly limits a customer so that a batch takes long.
 func slowly(c *store.Connection) { c.Limits.CallsPerSecond, c.Limits.Burst = 4, 1 }
 
-func TestCustomersAreSharedOut(t *testing.T) {
+func TestCustomersAreDistributed(t *testing.T) {
 	t.Parallel()
 
 	t.Run("each customer is served by two workers of three, and by others within the grace when one dies", func(t *testing.T) {

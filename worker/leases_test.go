@@ -10,7 +10,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-func TestWritesNeedALivingClaim(t *testing.T) {
+func TestWritesNeedATrustedClaim(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	s := Settings{Lease: 60 * time.Second, SettleTime: 90 * time.Second, CallTimeout: 30 * time.Second}
 	l := newLeases(nil, s, func() time.Time { return now })

@@ -16,7 +16,7 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-func TestAPauseLetsFinishWhatHasBegun(t *testing.T) {
+func TestPauseFinishesBegunExports(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), conn: limited(2)})
 	id := r.send(tasks.ToJob(job), tasks.Options{}, people(1)...)
@@ -29,7 +29,7 @@ func TestAPauseLetsFinishWhatHasBegun(t *testing.T) {
 }
 
 // A producer that uses asynq alone chooses the task ID, which may be anything.
-func TestTheIDOfARefusedTaskIsNotLogged(t *testing.T) {
+func TestRefusedTaskIDIsNotLogged(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
 	for _, id := range []string{"jane.doe@example.com", "Jane Doe"} {
@@ -42,7 +42,7 @@ func TestTheIDOfARefusedTaskIsNotLogged(t *testing.T) {
 	}
 }
 
-func TestATaskThatIsRunByHandRunsAlsoWhereTheCustomersWorkWaits(t *testing.T) {
+func TestManuallyRunTaskRunsWhileOthersWait(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.RetryMin, s.RetryMax = 40*time.Minute, 40*time.Minute }})
 	r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503, Times: 1})
@@ -75,7 +75,7 @@ func (h cancelAfterAccept) ProcessPipelineHook(next redis.ProcessPipelineHook) r
 	return next
 }
 
-func TestWhatWasAcceptedIsAnnouncedAlsoWhereTheProducerGivesUp(t *testing.T) {
+func TestAcceptedExportsAreAnnouncedAfterCancel(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -112,7 +112,7 @@ func (h *forgottenScripts) ProcessHook(next redis.ProcessHook) redis.ProcessHook
 	}
 }
 
-func TestAnAcknowledgementHealsAfterARestartOfRedis(t *testing.T) {
+func TestAckSurvivesRedisRestart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
 	h := &forgottenScripts{}
@@ -135,7 +135,7 @@ func TestAnAcknowledgementHealsAfterARestartOfRedis(t *testing.T) {
 	}
 }
 
-func TestInTheReserveForSmallBatchesNoHandlerHoldsALargeOne(t *testing.T) {
+func TestReserveServesOnlySmallBatches(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), conn: func(c *store.Connection) {
 		c.Limits = store.Limits{CallsPerSecond: 100, Burst: 10, InFlight: 16, CallsPerDay: 300, ExpressReserve: 95}

@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-func TestTheLastCallsOfADayAreUsedAndNoExportIsTakenForNothing(t *testing.T) {
+func TestLastCallsOfTheDayAreUsed(t *testing.T) {
 	t.Parallel()
 	const budget, handlers = 30, 10
 	r := newRig(t, rigOptions{
@@ -39,7 +39,7 @@ func TestTheLastCallsOfADayAreUsedAndNoExportIsTakenForNothing(t *testing.T) {
 	r.clean()
 }
 
-func TestARaisedLimitHurriesWhatWasPutOffInAnOpenLane(t *testing.T) {
+func TestRaisedLimitRunsDeferredExports(t *testing.T) {
 	t.Parallel()
 	const lookUpAndCreate = 3
 	r := newRig(t, rigOptions{
@@ -59,7 +59,7 @@ func TestARaisedLimitHurriesWhatWasPutOffInAnOpenLane(t *testing.T) {
 	r.clean()
 }
 
-func TestARaisedLimitOpensAClosedCustomer(t *testing.T) {
+func TestRaisedLimitReopensCalls(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
 	limits := store.Limits{CallsPerSecond: 100, Burst: 10, InFlight: 4, CallsPerDay: 2}

@@ -14,7 +14,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-func TestTroubleIsToldOnceItHasLastedForLong(t *testing.T) {
+func TestLongOutageIsReported(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1_800_000_000, 0)
 	at := start.Add
@@ -74,7 +74,7 @@ func (f *faultyRedis) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.
 	}
 }
 
-func TestTroubleIsToldAgainAfterRedisFailed(t *testing.T) {
+func TestOutageReportIsRetried(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	fault := &faultyRedis{}

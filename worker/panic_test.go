@@ -215,7 +215,7 @@ func TestPanicsOfAnExport(t *testing.T) {
 }
 
 // A panicking goroutine would end the process and all exports in progress.
-func TestEveryGoroutineOfAWorkerContainsItsPanics(t *testing.T) {
+func TestGoroutinesRecoverPanics(t *testing.T) {
 	t.Parallel()
 	spawned := 0
 	eachNode(t, ".", func(at token.Position, _ string, n ast.Node) {

@@ -9,7 +9,7 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-func TestDataThatCannotBeReadKeepsItsReasonAndIsRestored(t *testing.T) {
+func TestUnreadablePayloadIsRestored(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true, settings: func(s *worker.Settings) {
 		s.RetryBudget = time.Millisecond

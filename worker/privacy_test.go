@@ -17,7 +17,7 @@ import (
 // to iCIMS.
 var personalValues = []string{"Duarte", "ana.duarte", "person-0", "@example.com", "555 01", "4255550143", "linkedin.com/in", "Contoso", "University of Porto", password}
 
-func TestNothingPersonalIsKeptInClear(t *testing.T) {
+func TestPersonalDataIsSealed(t *testing.T) {
 	t.Parallel()
 	sim := icimstest.Config{Seed: 5, Faults: icimstest.Faults{
 		Error500Before: 0.05, Error500After: 0.05, ResetAfter: 0.05, HTMLError: 0.05, TruncatedJSON: 0.05, AccessDenied404: 0.02,

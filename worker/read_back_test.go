@@ -75,7 +75,7 @@ func TestReadBackFindsEachFieldThatArrived(t *testing.T) {
 	}
 }
 
-func TestReadBackTellsWhatChangedOrWentMissing(t *testing.T) {
+func TestReadBackReportsChangedAndMissingFields(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
 	r.run(tasks.ToJob(job), tasks.Options{}, people(10)...)
@@ -114,7 +114,7 @@ func TestReadBackTellsWhatChangedOrWentMissing(t *testing.T) {
 	}
 }
 
-func TestReadBackTellsWhoIsGone(t *testing.T) {
+func TestReadBackReportsMissingPeople(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
 	b := r.run(tasks.ToJob(job), tasks.Options{}, people(4)...)
@@ -136,7 +136,7 @@ func TestReadBackTellsWhoIsGone(t *testing.T) {
 	}
 }
 
-func TestReadBackLooksForPresenceWhereNothingIsKnown(t *testing.T) {
+func TestReadBackChecksPresenceWithoutDigests(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
 	r.run(tasks.ToJob(job), tasks.Options{}, people(3)...)
@@ -173,7 +173,7 @@ func TestReadBackCountsWhatAnUpdateSent(t *testing.T) {
 	}
 }
 
-func TestReadBackStopsWhereNoCallsAreLeft(t *testing.T) {
+func TestReadBackStopsWithoutQuota(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), tenant: func(c *icimstest.TenantConfig) { c.DailyLimit = 20 }})
 	r.run(tasks.ToJob(job), tasks.Options{}, people(5)...)
@@ -186,7 +186,7 @@ func TestReadBackStopsWhereNoCallsAreLeft(t *testing.T) {
 	}
 }
 
-func TestReadBackStopsWhereCredentialsAreRefused(t *testing.T) {
+func TestReadBackStopsOnRefusedCredentials(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
 	r.run(tasks.ToJob(job), tasks.Options{}, people(5)...)
@@ -197,7 +197,7 @@ func TestReadBackStopsWhereCredentialsAreRefused(t *testing.T) {
 	}
 }
 
-func TestReadBackKeepsNothingPersonal(t *testing.T) {
+func TestReadBackStoresNoPersonalData(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
 	r.run(tasks.ToJob(job), tasks.Options{}, people(20)...)
@@ -293,7 +293,7 @@ func TestReadBackFindsAStatusThatIsIgnored(t *testing.T) {
 }
 
 // The alert fires for a field that arrived before.
-func TestAStatusThatIsIgnoredFromNowOnIsLost(t *testing.T) {
+func TestReadBackDetectsNewlyIgnoredStatus(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
 	b := r.run(tasks.ToJob(job), tasks.Options{}, people(6)...)

@@ -111,7 +111,7 @@ func (r *rig) hasStatus(o store.Outcome, want string) {
 	r.t.Errorf("workflow %d does not have status %s: %+v", o.Workflow, want, r.tenant.Workflows())
 }
 
-func TestLessonsCostCallsOnce(t *testing.T) {
+func TestTenantCacheSavesCalls(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{
 		sim: calm(),

@@ -135,7 +135,7 @@ func TestAckGuard(t *testing.T) {
 	}
 }
 
-func TestTasksThatAreNoReferenceAreArchivedNotRepeated(t *testing.T) {
+func TestInvalidTasksAreArchived(t *testing.T) {
 	for _, payload := range []string{"", "{}", `{"customer":"acme","export":"x"}`, `{"customer":"1234"}`} {
 		err := (&handler{lane: &lane{}}).ProcessTask(t.Context(), asynq.NewTask("icims:export", []byte(payload)))
 		if !errors.Is(err, asynq.SkipRetry) {

@@ -12,7 +12,7 @@ import (
 
 const week = 7 * 24 * time.Hour
 
-func TestConnectionsAreVerifiedAgainByThemselves(t *testing.T) {
+func TestScheduledVerification(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		before   func(*rig)
@@ -67,7 +67,7 @@ func TestConnectionsAreVerifiedAgainByThemselves(t *testing.T) {
 }
 
 // The process that runs the sweep requests verifications.
-func TestTheReconcilerAsksForDueVerifications(t *testing.T) {
+func TestSweepRequestsDueVerifications(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.VerifyEvery = week }, conn: func(conn *store.Connection) {
 		conn.Profile = store.TenantProfile{VerifiedAt: time.Now().Add(-9 * 24 * time.Hour).UnixMilli()}
@@ -79,7 +79,7 @@ func TestTheReconcilerAsksForDueVerifications(t *testing.T) {
 }
 
 // A run that rests frees its slot for others.
-func TestAControlTaskThatRestsHoldsUpNoOther(t *testing.T) {
+func TestRestingControlTaskFreesItsSlot(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 2, nil)
 	others := make(chan struct{})

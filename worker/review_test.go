@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-func TestManyPeopleInAnotherSpellingAreFoundAll(t *testing.T) {
+func TestPeopleWithOtherSpellingAreFound(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
 	candidates := people(45)
@@ -26,7 +26,7 @@ func TestManyPeopleInAnotherSpellingAreFoundAll(t *testing.T) {
 	r.clean()
 }
 
-func TestAMissingRightStopsTheExportsThatNeedItAlone(t *testing.T) {
+func TestMissingRightAffectsOnlyItsExports(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{403, 404} {
 		r := newRig(t, rigOptions{sim: calm(), stopped: true, tenant: func(c *icimstest.TenantConfig) {
@@ -45,7 +45,7 @@ func TestAMissingRightStopsTheExportsThatNeedItAlone(t *testing.T) {
 
 // The same candidate in two concurrent batches, with a different email in each: the addresses do
 // not show that they are the same person.
-func TestTwinsInTwoBatchesAreExportedOnce(t *testing.T) {
+func TestCandidateInTwoBatchesIsExportedOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
 	first, second := people(40), people(40)
@@ -61,7 +61,7 @@ func TestTwinsInTwoBatchesAreExportedOnce(t *testing.T) {
 	r.clean()
 }
 
-func TestTheDaysBudgetOutlivesLanesAndProcesses(t *testing.T) {
+func TestDailyBudgetOutlivesProcesses(t *testing.T) {
 	t.Parallel()
 	const budget = 40
 	r := newRig(t, rigOptions{sim: calm(), stopped: true, conn: func(c *store.Connection) { c.Limits.CallsPerDay = budget }})
@@ -88,7 +88,7 @@ func TestTheDaysBudgetOutlivesLanesAndProcesses(t *testing.T) {
 	}
 }
 
-func TestAStoppingWorkerKeepsWhatItFinishes(t *testing.T) {
+func TestStoppingWorkerKeepsItsExports(t *testing.T) {
 	t.Parallel()
 	slow := func(s *worker.Settings) {
 		s.CallTimeout, s.SettleTime, s.Lease, s.ShutdownTimeout = 30*time.Second, 90*time.Second, time.Minute, 45*time.Second

@@ -17,7 +17,7 @@ import (
 var rotated = flag.Int("rotated", 5000, "how many exports run while the sealing key is exchanged; 5,000 is what is promised")
 
 // Producer, worker and operator are separate processes that share only the keyset file.
-func TestSealingKeyIsExchangedWhileExportsRun(t *testing.T) {
+func TestKeyRotationWhileExportsRun(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
 	path := filepath.Join(t.TempDir(), "keyset.json")

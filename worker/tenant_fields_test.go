@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-func TestFallBacksLeaveTheirInputAlone(t *testing.T) {
+func TestDropRefusedKeepsItsInput(t *testing.T) {
 	f, _ := mapping.Person(tasks.Candidate{
 		FirstName: "Ana", LastName: "Duarte", Email: "ana@example.com",
 		Phones:         []tasks.Phone{{Number: "+1 425 555 0143", Type: "mobile"}},

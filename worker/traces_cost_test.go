@@ -27,7 +27,7 @@ type stop struct{}
 
 func (stop) exec(context.Context, *export) outcome { return outcome{kind: released} }
 
-func TestTracesThatAreOffCostNothing(t *testing.T) {
+func TestDisabledTracingCostsNothing(t *testing.T) {
 	ctx := context.Background()
 	x := &export{}
 	var off *tracer
@@ -50,7 +50,7 @@ func TestTracesThatAreOffCostNothing(t *testing.T) {
 	}
 }
 
-func TestAnExportWithoutTracesAllocatesAsBefore(t *testing.T) {
+func TestUntracedExportAllocations(t *testing.T) {
 	p := idlePipeline(t)
 	spent := testing.AllocsPerRun(1000, func() {
 		if _, o := p.run(t.Context(), task{Ref: store.Ref{Customer: "1234", Export: "x"}}); o.err != nil {

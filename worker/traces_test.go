@@ -262,7 +262,7 @@ func TestControlTasksAreTracedWithTheirCalls(t *testing.T) {
 
 // A collector does not affect exports. This one answers only after they are done: if anything
 // waited for it, this test would not end.
-func TestExportsGoOnWithoutTheCollector(t *testing.T) {
+func TestExportsContinueWithoutCollector(t *testing.T) {
 	t.Parallel()
 	done := make(chan struct{})
 	hanging := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-done }))
@@ -285,7 +285,7 @@ func TestExportsGoOnWithoutTheCollector(t *testing.T) {
 }
 
 // Without sampling, Redis holds the same tasks and batches as without traces.
-func TestWhatIsNotSampledLeavesNoTrace(t *testing.T) {
+func TestUnsampledExportsLeaveNoTrace(t *testing.T) {
 	t.Parallel()
 	for name, sampler := range map[string]sdk.Sampler{"sampled": sdk.AlwaysSample(), "not sampled": sdk.NeverSample()} {
 		t.Run(name, func(t *testing.T) {

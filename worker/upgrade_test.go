@@ -192,7 +192,7 @@ func (u *upgraded) agrees(archived map[string]int) {
 	}
 }
 
-func TestAWorkerTakesOverFromThePreviousVersion(t *testing.T) {
+func TestUpgradeFromPreviousVersion(t *testing.T) {
 	t.Parallel()
 	u := newUpgraded(t)
 	before := map[string]map[store.State]int{}

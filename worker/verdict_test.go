@@ -14,7 +14,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-func TestVerdictsMoveAConnectionOnlyWhereTheyAreNews(t *testing.T) {
+func TestVerdictsChangeConnectionState(t *testing.T) {
 	t.Parallel()
 	const degraded, connected = store.ConnectionDegraded, store.ConnectionConnected
 	for name, c := range map[string]struct {
@@ -88,7 +88,7 @@ func (s *verdictStore) setState(_ context.Context, _ store.Connection, to store.
 	return nil
 }
 
-func TestAVerdictIsToldUntilTheStoreKnowsIt(t *testing.T) {
+func TestVerdictIsStoredUntilItSucceeds(t *testing.T) {
 	t.Parallel()
 	var s verdictStore
 	now := time.Unix(1_800_000_000, 0)
@@ -119,7 +119,7 @@ func TestAVerdictIsToldUntilTheStoreKnowsIt(t *testing.T) {
 	note(outcome{kind: retry, err: errors.New("of no account")})
 }
 
-func TestVerdictsAreToldInTheirOrder(t *testing.T) {
+func TestVerdictsAreStoredInOrder(t *testing.T) {
 	t.Parallel()
 	var v verdicts
 	now := time.Unix(1_800_000_000, 0)

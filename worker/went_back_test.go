@@ -80,7 +80,7 @@ func (r *rig) eachOnce(n int) {
 	}
 }
 
-func TestARestoredRedisMakesNoDuplicates(t *testing.T) {
+func TestRestoredRedisMakesNoDuplicates(t *testing.T) {
 	t.Parallel()
 	for _, lag := range []time.Duration{0, time.Second} {
 		t.Run(fmt.Sprintf("search lag %s", lag), func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestARestoredRedisMakesNoDuplicates(t *testing.T) {
 	}
 }
 
-func TestARestoreWithAllWorkersStartedAnewMakesNoDuplicates(t *testing.T) {
+func TestRestoreAndWorkerRestartMakeNoDuplicates(t *testing.T) {
 	t.Parallel()
 	const n = 300
 	r := duplicatingRig(t, 2*time.Second)
@@ -119,7 +119,7 @@ func TestARestoreWithAllWorkersStartedAnewMakesNoDuplicates(t *testing.T) {
 	r.eachOnce(n)
 }
 
-func TestAReplicaThatLaggedMakesNoDuplicates(t *testing.T) {
+func TestLaggingReplicaMakesNoDuplicates(t *testing.T) {
 	t.Parallel()
 	const n = 400
 	r := duplicatingRig(t, time.Second)
@@ -159,7 +159,7 @@ func TestAReplicaThatLaggedMakesNoDuplicates(t *testing.T) {
 	r.eachOnce(n)
 }
 
-func TestAnEmptiedRedisMakesNoDuplicates(t *testing.T) {
+func TestEmptiedRedisMakesNoDuplicates(t *testing.T) {
 	t.Parallel()
 	const n = 300
 	r := duplicatingRig(t, 5*time.Second) // longer than calls wait for the unknown quota

@@ -30,7 +30,7 @@ func (r *rig) allDead(b store.Batch, n int, reason store.Reason) {
 	}
 }
 
-func TestAWrongJobMakesNoProfile(t *testing.T) {
+func TestWrongJobMakesNoProfile(t *testing.T) {
 	t.Parallel()
 	const n = 40
 
@@ -146,7 +146,7 @@ func (r *rig) beforeWorkflow(do func()) {
 	}})
 }
 
-func TestA404TellsAMissingJobFromAMissingPerson(t *testing.T) {
+func TestNotFoundDistinguishesJobAndPerson(t *testing.T) {
 	t.Parallel()
 	run := func(t *testing.T, meanwhile func(r *rig), rules ...icimstest.Rule) (*rig, store.Batch, store.Outcome) {
 		t.Helper()
@@ -223,7 +223,7 @@ func TestA404TellsAMissingJobFromAMissingPerson(t *testing.T) {
 	}
 }
 
-func TestANewSendingSettlesOldDeadLetters(t *testing.T) {
+func TestNewBatchSettlesDeadLetters(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), tenant: func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"jobs.get"} }})
 	all := people(3)

@@ -176,7 +176,7 @@ func (y *year) sizes(table map[*regexp.Regexp]string) map[string]int {
 }
 
 // After a year of use Redis holds as much as after half a year, except for the markers.
-func TestAYearOfUseGrowsNothing(t *testing.T) {
+func TestRedisDoesNotGrowOverAYear(t *testing.T) {
 	t.Parallel()
 	table := tableOfKeys(t)
 	keys, err := store.NewKeyset()

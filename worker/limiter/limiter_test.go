@@ -343,7 +343,7 @@ func TestLimiter(t *testing.T) {
 	}
 }
 
-func TestARefusedAccountIsAskedLessAndLess(t *testing.T) {
+func TestRefusedAccountIsProbedLessOften(t *testing.T) {
 	limiters(t, func(t *testing.T, r *rig) {
 		l := r.limiter(wide)
 		for _, minutes := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
@@ -390,7 +390,7 @@ func TestARefusedAccountIsAskedLessAndLess(t *testing.T) {
 	})
 }
 
-func TestOneMissingRightIsNoVerdictWhileCallsSucceed(t *testing.T) {
+func TestMissingRightIsNoRefusedAccount(t *testing.T) {
 	limiters(t, func(t *testing.T, r *rig) {
 		l := r.limiter(wide)
 		if err := r.call(l, 200, nil); err != nil {
@@ -415,7 +415,7 @@ func TestOneMissingRightIsNoVerdictWhileCallsSucceed(t *testing.T) {
 	})
 }
 
-func TestASpentBudgetStaysSpent(t *testing.T) {
+func TestSpentBudgetStaysSpent(t *testing.T) {
 	limiters(t, func(t *testing.T, r *rig) {
 		l := r.limiter(wide)
 		first, err := l.acquire(t.Context())
@@ -443,7 +443,7 @@ func TestASpentBudgetStaysSpent(t *testing.T) {
 	})
 }
 
-func TestALimiterOpensWhenRedisSaysSo(t *testing.T) {
+func TestLimiterOpensEarlier(t *testing.T) {
 	limiters(t, func(t *testing.T, r *rig) {
 		l := r.limiter(wide)
 		status := func() quota.Status {
@@ -477,7 +477,7 @@ func TestALimiterOpensWhenRedisSaysSo(t *testing.T) {
 	})
 }
 
-func TestAForgottenVerdictHoldsNothingBack(t *testing.T) {
+func TestDroppedReturnBlocksNoCalls(t *testing.T) {
 	limiters(t, func(t *testing.T, r *rig) {
 		l := r.limiter(wide)
 		p, err := l.acquire(t.Context())
@@ -501,7 +501,7 @@ func TestAForgottenVerdictHoldsNothingBack(t *testing.T) {
 	})
 }
 
-func TestWithoutRedisNoCallIsMade(t *testing.T) {
+func TestNoCallsWithoutRedis(t *testing.T) {
 	t.Run("a fault that passes is waited for", func(t *testing.T) {
 		limiters(t, func(t *testing.T, r *rig) {
 			l := r.limiter(wide)
@@ -544,7 +544,7 @@ func TestWithoutRedisNoCallIsMade(t *testing.T) {
 	})
 }
 
-func TestALimiterSavesRoundTrips(t *testing.T) {
+func TestLimiterSavesRoundTrips(t *testing.T) {
 	limiters(t, func(t *testing.T, r *rig) {
 		limits := wide
 		limits.InFlight = 8
