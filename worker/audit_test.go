@@ -48,13 +48,13 @@ func TestAuditQueue(t *testing.T) {
 		r.overdue(r.send(tasks.ToJob(job), tasks.Options{}, people(3)...), 2*time.Minute)
 		return r
 	}
-	t.Run("late exports with a task will be woken", func(t *testing.T) {
+	t.Run("late exports with a task are not reported", func(t *testing.T) {
 		t.Parallel()
 		if found := late(t).auditQueue(); len(found) > 0 {
 			t.Errorf("found %+v", found)
 		}
 	})
-	t.Run("a late export without a task is found, and one that is not late is not", func(t *testing.T) {
+	t.Run("only late exports without a task are reported", func(t *testing.T) {
 		t.Parallel()
 		r := late(t)
 		if _, err := asynq.NewInspectorFromRedisClient(r.redis).DeleteAllPendingTasks(tasks.QueueName(customer, store.ExpressQueue)); err != nil {
@@ -66,7 +66,7 @@ func TestAuditQueue(t *testing.T) {
 			t.Errorf("found %+v", found)
 		}
 	})
-	t.Run("a task that is in work for ever is found", func(t *testing.T) {
+	t.Run("a task that stays active is reported", func(t *testing.T) {
 		t.Parallel()
 		r := late(t)
 		queue := "asynq:{" + tasks.QueueName(customer, store.ExpressQueue) + "}:"

@@ -34,12 +34,12 @@ func TestBreaker(t *testing.T) {
 		err    error
 		opens  bool
 	}{
-		{name: "server errors open it", status: []int{500, 502, 503, 504, 408}, opens: true},
-		{name: "lost connections open it", err: errors.New("connection reset"), opens: true},
-		{name: "refused data does not", status: []int{400, 404, 401, 403, 429}},
-		{name: "calls without a permit do not", err: &icims.RefusedError{Reason: icims.ReasonQuotaExhausted}},
-		{name: "half of the calls failing does not", status: []int{200, 503}},
-		{name: "refused data does not hide that the rest fails", status: []int{503, 422}, opens: true},
+		{name: "server errors open the breaker", status: []int{500, 502, 503, 504, 408}, opens: true},
+		{name: "lost connections open the breaker", err: errors.New("connection reset"), opens: true},
+		{name: "refused data does not open it", status: []int{400, 404, 401, 403, 429}},
+		{name: "calls without a permit do not open it", err: &icims.RefusedError{Reason: icims.ReasonQuotaExhausted}},
+		{name: "half of the calls failing does not open it", status: []int{200, 503}},
+		{name: "refused data does not hide failing calls", status: []int{503, 422}, opens: true},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

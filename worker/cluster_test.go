@@ -26,8 +26,8 @@ func TestLostNodeAffectsOnlyItsCustomers(t *testing.T) {
 		name   string
 		strike func(t *testing.T, cluster *redistest.Cluster, node int)
 	}{
-		{"when it is dead", func(_ *testing.T, cluster *redistest.Cluster, node int) { cluster.KillNode(node) }},
-		{"when it hangs", func(t *testing.T, cluster *redistest.Cluster, node int) {
+		{"dead node", func(_ *testing.T, cluster *redistest.Cluster, node int) { cluster.KillNode(node) }},
+		{"hanging node", func(t *testing.T, cluster *redistest.Cluster, node int) {
 			cluster.SignalNode(t, node, syscall.SIGSTOP)
 		}},
 	} {

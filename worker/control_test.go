@@ -99,7 +99,7 @@ func TestControlTaskIgnoresClosures(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, `"seen"`},
-		"refused credentials, whose account works again": {func(r *rig) {
+		"refused credentials that work again": {func(r *rig) {
 			r.closeByVerdict()
 		}, `"seen"`},
 		"refused credentials that are still refused": {func(r *rig) {

@@ -83,7 +83,7 @@ func TestEitherWorldOwnRefusals(t *testing.T) {
 				t.Errorf("%d people", inv.People)
 			}
 		})
-		t.Run("a value that is refused, transaction header "+header, func(t *testing.T) {
+		t.Run("a refused value, transaction header "+header, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{TransactionHeader: header}), tenant: func(c *icimstest.TenantConfig) {
 				c.Required = []string{"middlename"}

@@ -189,7 +189,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 	}
 	hidden := icimstest.Behaviour{PairSearch: icimstest.Misses, PairRoute: icimstest.Absent, DuplicateWorkflow: icimstest.Allow}
 	unseen := store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.No, FindsPair: store.No}
-	t.Run("neither search nor route shows it", func(t *testing.T) {
+	t.Run("hidden from search and route", func(t *testing.T) {
 		t.Parallel()
 		r := tenantRig(t, hidden, unseen)
 		all := people(3 * n)
@@ -208,7 +208,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 			}
 		}
 	})
-	t.Run("neither search nor route shows it, and an earlier export made it", func(t *testing.T) {
+	t.Run("hidden from search and route, created by an earlier export", func(t *testing.T) {
 		t.Parallel()
 		r := tenantRig(t, hidden, unseen)
 		all := people(n)
@@ -219,7 +219,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 		r.ended(r.run(tasks.ToJob(job), tasks.Options{IncludePreviouslyExported: true}, all...), 0, n, 0)
 		r.holds(n, n)
 	})
-	t.Run("neither search nor route shows it, and iCIMS refuses a second one", func(t *testing.T) {
+	t.Run("hidden from search and route, iCIMS refuses a second one", func(t *testing.T) {
 		t.Parallel()
 		world := hidden
 		world.DuplicateWorkflow = icimstest.Reject400
@@ -231,7 +231,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), 0, n, n)
 		r.holds(2*n, 2*n)
 	})
-	t.Run("a gateway that does not know the route", func(t *testing.T) {
+	t.Run("a gateway without the route", func(t *testing.T) {
 		t.Parallel()
 		r := tenantRig(t, icimstest.Behaviour{}, unverified)
 		r.knows(people(n)...)
@@ -239,7 +239,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, people(n)...), 0, n, 0)
 		r.holds(n, n)
 	})
-	t.Run("new people cost no question", func(t *testing.T) {
+	t.Run("new people cost no extra call", func(t *testing.T) {
 		t.Parallel()
 		r := tenantRig(t, icimstest.Behaviour{PairSearch: icimstest.Misses}, unverified)
 		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, people(n)...), n, 0, 0)
@@ -248,7 +248,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 			t.Errorf("asked %d times", asked)
 		}
 	})
-	t.Run("a route that has answered is asked until it answers again", func(t *testing.T) {
+	t.Run("a route that has answered is tried until it answers again", func(t *testing.T) {
 		t.Parallel()
 		r := tenantRig(t, icimstest.Behaviour{PairSearch: icimstest.Misses, DuplicateWorkflow: icimstest.Allow}, unverified)
 		all := people(n)
@@ -365,7 +365,7 @@ func TestEitherWorldGateway404(t *testing.T) {
 // TestEitherWorldManyLongerAddresses: row 15.
 func TestEitherWorldManyLongerAddresses(t *testing.T) {
 	t.Parallel()
-	t.Run("more people with the very address than are read", func(t *testing.T) {
+	t.Run("more people with the exact address than are read", func(t *testing.T) {
 		t.Parallel()
 		const many = 401
 		r := tenantRig(t, icimstest.Behaviour{}, unverified)

@@ -288,7 +288,7 @@ func TestEitherWorldFieldsAreRefusedOnUpdateAndOfWorkflows(t *testing.T) {
 	refusal := func(route, field string) icimstest.Rule {
 		return icimstest.Rule{Route: route, Fault: icimstest.StatusBefore, Status: 400, Code: 4, Field: field, Times: -1}
 	}
-	t.Run("the source of a workflow is left out", func(t *testing.T) {
+	t.Run("a refused workflow source is left out", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		r.sim.AddRule(refusal("workflows.create", "source"))
@@ -305,7 +305,7 @@ func TestEitherWorldFieldsAreRefusedOnUpdateAndOfWorkflows(t *testing.T) {
 			t.Errorf("%d calls for %d workflows", calls, n)
 		}
 	})
-	t.Run("a name that may not be changed stays", func(t *testing.T) {
+	t.Run("a refused name is not changed", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		all := people(5) // the first four are in iCIMS under another name, and the last one is created after them

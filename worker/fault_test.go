@@ -47,7 +47,7 @@ func TestBudgetEndsInAnUnknownWrite(t *testing.T) {
 		shortWaits(s)
 		s.RetryBudget = time.Millisecond
 	}
-	t.Run("one that took effect is adopted, and the e-mail stays locked until then", func(t *testing.T) {
+	t.Run("a write that took effect is adopted; the email stays locked until then", func(t *testing.T) {
 		t.Parallel()
 		sim := calm()
 		sim.Faults.SearchLag = 250 * time.Millisecond
@@ -64,7 +64,7 @@ func TestBudgetEndsInAnUnknownWrite(t *testing.T) {
 		}
 		r.clean()
 	})
-	t.Run("one that did not is given up", func(t *testing.T) {
+	t.Run("a write that did not take effect is dead", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), settings: brief})
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
@@ -74,7 +74,7 @@ func TestBudgetEndsInAnUnknownWrite(t *testing.T) {
 			t.Errorf("batch %+v after %d tries", b, n)
 		}
 	})
-	t.Run("neither is a workflow", func(t *testing.T) {
+	t.Run("a workflow that did not take effect is dead", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), settings: brief})
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
@@ -101,7 +101,7 @@ func TestRetryBudgetIgnoresTheWorkersClock(t *testing.T) {
 			r.clean()
 		})
 	}
-	t.Run("nor does a clock that is behind stretch it", func(t *testing.T) {
+	t.Run("a slow clock does not extend it", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), ahead: -time.Hour, settings: func(s *worker.Settings) { s.RetryBudget = 200 * time.Millisecond }})
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503, Times: -1})

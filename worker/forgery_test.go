@@ -178,7 +178,7 @@ func TestForgedKnownPersonIsIgnored(t *testing.T) {
 			}
 		}
 	}
-	t.Run("somebody recorded under another e-mail", func(t *testing.T) {
+	t.Run("a person recorded under another email", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		other := people(1)[0]
@@ -199,7 +199,7 @@ func TestForgedKnownPersonIsIgnored(t *testing.T) {
 			}
 			r.must(r.redis.Set(t.Context(), known(r, ana().Email), value, time.Hour).Err())
 		}
-		t.Run("somebody merged into a stranger, "+name, func(t *testing.T) {
+		t.Run("a person merged into a stranger, "+name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{sim: calm()})
 			victim := r.tenant.AddPerson(stranger)
@@ -211,14 +211,14 @@ func TestForgedKnownPersonIsIgnored(t *testing.T) {
 				t.Errorf("the check found %q", kinds)
 			}
 		})
-		t.Run("a stranger whose e-mail iCIMS does not show, "+name, func(t *testing.T) {
+		t.Run("a stranger with a hidden email, "+name, func(t *testing.T) {
 			t.Parallel()
 			r := tenantRig(t, icimstest.Behaviour{EmailView: icimstest.Hidden}, store.TenantProfile{})
 			victim := r.tenant.AddPerson(stranger)
 			forge(r, victim, 0)
 			untouched(t, r, victim, r.run(tasks.ToJob(job), tasks.Options{}, ana()))
 		})
-		t.Run("a workflow that is not there, "+name, func(t *testing.T) {
+		t.Run("a missing workflow, "+name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{sim: calm()})
 			person := r.tenant.AddPerson(map[string]any{"firstname": ana().FirstName, "lastname": ana().LastName, "email": ana().Email})

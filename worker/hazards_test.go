@@ -232,7 +232,7 @@ func TestTheWebUIBreaksNothing(t *testing.T) {
 		return r, id, r.task(r.inspector().ListRetryTasks)
 	}
 
-	t.Run("a retry that is run now is done now", func(t *testing.T) {
+	t.Run("a retry run manually runs now", func(t *testing.T) {
 		t.Parallel()
 		r, id, task := retrying(t)
 		if err := r.inspector().RunTask(express, task); err != nil {
@@ -240,7 +240,7 @@ func TestTheWebUIBreaksNothing(t *testing.T) {
 		}
 		r.once(id)
 	})
-	t.Run("a retry that is archived goes on when its time has come", func(t *testing.T) {
+	t.Run("an archived retry runs when it is due", func(t *testing.T) {
 		t.Parallel()
 		r, id, task := retrying(t)
 		if err := r.inspector().ArchiveTask(express, task); err != nil {
@@ -250,7 +250,7 @@ func TestTheWebUIBreaksNothing(t *testing.T) {
 		r.once(id)
 		r.eventually("no task is left", func() bool { left, _ := r.size(); return left == 0 })
 	})
-	t.Run("a retry that is deleted gets another task", func(t *testing.T) {
+	t.Run("a deleted retry gets another task", func(t *testing.T) {
 		t.Parallel()
 		r, id, task := retrying(t)
 		if err := r.inspector().DeleteTask(express, task); err != nil {
@@ -259,7 +259,7 @@ func TestTheWebUIBreaksNothing(t *testing.T) {
 		r.late(id)
 		r.once(id)
 	})
-	t.Run("waiting tasks that are archived, deleted or lost with their queue are replaced", func(t *testing.T) {
+	t.Run("archived, deleted or lost waiting tasks are replaced", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		all := people(30)
@@ -279,7 +279,7 @@ func TestTheWebUIBreaksNothing(t *testing.T) {
 		}
 		r.clean()
 	})
-	t.Run("a paused queue waits, and no attempt is counted", func(t *testing.T) {
+	t.Run("a paused queue counts no attempt", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())

@@ -21,7 +21,7 @@ func slowly(c *store.Connection) { c.Limits.CallsPerSecond, c.Limits.Burst = 4, 
 func TestCustomersAreDistributed(t *testing.T) {
 	t.Parallel()
 
-	t.Run("each customer is served by two workers of three, and by others within the grace when one dies", func(t *testing.T) {
+	t.Run("two of three workers serve each customer, and another one replaces a dead one", func(t *testing.T) {
 		t.Parallel()
 		f := newFleet(t, 6, slowly)
 		for range 3 {
@@ -51,7 +51,7 @@ func TestCustomersAreDistributed(t *testing.T) {
 		})
 	})
 
-	t.Run("a worker that reaches iCIMS serves the customers of those that do not, and these say that the fault is theirs", func(t *testing.T) {
+	t.Run("a worker that reaches iCIMS takes over customers of workers that do not", func(t *testing.T) {
 		t.Parallel()
 		f := newFleet(t, 12, nil)
 		shortWaits := func(s *worker.Settings) { s.RetryMin, s.RetryMax = 50*time.Millisecond, time.Second }
@@ -90,7 +90,7 @@ func TestCustomersAreDistributed(t *testing.T) {
 		}
 	})
 
-	t.Run("a worker that stops is followed at once", func(t *testing.T) {
+	t.Run("a stopping worker is replaced immediately", func(t *testing.T) {
 		t.Parallel()
 		f := newFleet(t, 4, slowly)
 		for range 3 {
@@ -114,7 +114,7 @@ func TestCustomersAreDistributed(t *testing.T) {
 		}
 	})
 
-	t.Run("a customer whose connection some workers lack is served by those that have it", func(t *testing.T) {
+	t.Run("only workers with the connection serve a customer", func(t *testing.T) {
 		t.Parallel()
 		f := newFleet(t, 5, nil)
 		for range 3 {
@@ -133,7 +133,7 @@ func TestCustomersAreDistributed(t *testing.T) {
 		}
 	})
 
-	t.Run("a full worker serves all customers by turns", func(t *testing.T) {
+	t.Run("a full worker serves all customers in turn", func(t *testing.T) {
 		t.Parallel()
 		f := newFleet(t, 4, slowly)
 		only := f.join(func(s *worker.Settings) { s.MaxLanes = 2 })
@@ -182,7 +182,7 @@ func (r *rig) wants() time.Time {
 func TestLanesCloseAndWake(t *testing.T) {
 	t.Parallel()
 
-	t.Run("a retry that is due much later holds no lane open, and fires", func(t *testing.T) {
+	t.Run("a retry due much later runs without keeping a lane open", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) {
 			s.LaneIdle = 10 * time.Millisecond
@@ -201,7 +201,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 		r.once(id)
 	})
 
-	t.Run("a customer that wakes with nothing due rests on without a lane", func(t *testing.T) {
+	t.Run("an announced customer without due work opens no lane", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) {
 			s.LaneIdle = 10 * time.Millisecond
@@ -217,7 +217,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 		}
 	})
 
-	t.Run("iCIMS asks to wait: the lane closes, and opens when it may", func(t *testing.T) {
+	t.Run("the lane closes on 429 and reopens when calls reopen", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.Error429Bare})
@@ -238,7 +238,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("with nothing to come the customer is off the list", func(t *testing.T) {
+	t.Run("a customer without work is removed from the list", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneIdle = 10 * time.Millisecond }})
 		r.run(tasks.Prospects, tasks.Options{}, ana())
@@ -248,7 +248,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 		}
 	})
 
-	t.Run("exports that are announced while their lane closes are done", func(t *testing.T) {
+	t.Run("exports announced while their lane closes run", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneIdle = time.Nanosecond }})
 		all := people(60)
@@ -294,9 +294,9 @@ func (r *rig) must(err error) {
 func TestNothingIsWrittenAfterAPause(t *testing.T) {
 	t.Parallel()
 	for name, pause := range map[string]func(*rig, store.Pause){
-		"with its queues": (*rig).pause,
+		"queues paused": (*rig).pause,
 		// Tasks that a lane took just before the pause are claimed after it.
-		"whose queues still run": func(r *rig, p store.Pause) { r.must(r.ledger.Pause(r.t.Context(), customer, p)) },
+		"queues not paused": func(r *rig, p store.Pause) { r.must(r.ledger.Pause(r.t.Context(), customer, p)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -363,7 +363,7 @@ func (r *rig) resume() {
 func TestPausedCustomers(t *testing.T) {
 	t.Parallel()
 
-	t.Run("a pause leaves the queue untouched, and a resume goes on", func(t *testing.T) {
+	t.Run("a pause keeps the queue, and a resume continues it", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		r.pause(store.Pause{By: "maria", Why: "their go-live"})
@@ -384,7 +384,7 @@ func TestPausedCustomers(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("a pause in mid-batch stops it within a moment, and no call is cut", func(t *testing.T) {
+	t.Run("a pause stops a batch without canceling calls", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), conn: limited(20)})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(80)...)
@@ -415,7 +415,7 @@ func TestPausedCustomers(t *testing.T) {
 		r.once(r.send(tasks.ToJob(job), tasks.Options{}, ana()))
 	})
 
-	t.Run("what was put off until the end of a pause goes on when it is resumed before", func(t *testing.T) {
+	t.Run("exports deferred until the end of a pause run on an early resume", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneIdle = time.Hour }})
 		r.run(tasks.ToJob(job), tasks.Options{}, ana()) // the lane is open now
@@ -427,7 +427,7 @@ func TestPausedCustomers(t *testing.T) {
 			t.Errorf("batch %+v", b)
 		}
 	})
-	t.Run("a queue paused in asynq's web UI holds no lane open", func(t *testing.T) {
+	t.Run("a queue paused in asynq's web UI keeps no lane open", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())

@@ -61,7 +61,7 @@ func TestWritesNeedATrustedClaim(t *testing.T) {
 	if o := create(); o.kind != proceed {
 		t.Errorf("renewed: %s, %v", o.kind, o.err)
 	}
-	t.Run("what may be lost settles before the next worker looks", func(t *testing.T) {
+	t.Run("a possibly lost write settles before the next worker looks", func(t *testing.T) {
 		s.SettleTime = 40 * time.Second
 		if got := newLeases(nil, s, time.Now).trusted; got <= 0 || got+s.CallTimeout > s.SettleTime {
 			t.Errorf("a write may begin %s after the last renewal and take %s", got, s.CallTimeout)

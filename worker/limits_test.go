@@ -72,9 +72,9 @@ func TestRaisedLimitReopensCalls(t *testing.T) {
 		limits store.Limits
 		want   store.Reason
 	}{
-		"by the limits in force":  {store.Limits{}, store.Reason(icims.ReasonQuotaExhausted)},
-		"by the same limits":      {limits, store.Reason(icims.ReasonQuotaExhausted)},
-		"by limits that are more": {raised, ""},
+		"the current limits": {store.Limits{}, store.Reason(icims.ReasonQuotaExhausted)},
+		"the same limits":    {limits, store.Reason(icims.ReasonQuotaExhausted)},
+		"raised limits":      {raised, ""},
 	} {
 		standings, err := r.ledger.StandingsFor(t.Context(), []string{customer}, []store.Caller{{Limits: c.limits}})
 		if err != nil {

@@ -116,7 +116,7 @@ func TestPanicsOfAnExport(t *testing.T) {
 		})
 	}
 
-	t.Run("with the answer to a write in hand, the write is adopted and never repeated", func(t *testing.T) {
+	t.Run("after a write's response, the write is adopted and not repeated", func(t *testing.T) {
 		t.Parallel()
 		p := &panicking{after: true}
 		p.panics = func(req *http.Request) bool { return creates(req) && p.counted.Load() == 0 }
@@ -128,7 +128,7 @@ func TestPanicsOfAnExport(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("in the look-ups after a lost write end as well, and a retry adopts the write", func(t *testing.T) {
+	t.Run("in look-ups after a lost write, a retry adopts the write", func(t *testing.T) {
 		t.Parallel()
 		written, broken := atomic.Bool{}, atomic.Bool{}
 		broken.Store(true)
@@ -156,7 +156,7 @@ func TestPanicsOfAnExport(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("while its outcome is recorded make it a dead letter, and nothing is written twice", func(t *testing.T) {
+	t.Run("while recording, the export becomes dead and nothing is written twice", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		hosts, err := icims.ParseHostPolicy(r.server.URL)
@@ -181,7 +181,7 @@ func TestPanicsOfAnExport(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("do not hold up other exports, nor use up calls in flight", func(t *testing.T) {
+	t.Run("do not affect other exports or calls in flight", func(t *testing.T) {
 		t.Parallel()
 		p := &panicking{}
 		p.panics = func(req *http.Request) bool { return creates(req) && p.counted.Load() < 40 }
@@ -196,7 +196,7 @@ func TestPanicsOfAnExport(t *testing.T) {
 		}
 	})
 
-	t.Run("a dead letter of panics is exported once the cause is gone and it is retried", func(t *testing.T) {
+	t.Run("a dead letter of panics is exported by a later retry", func(t *testing.T) {
 		t.Parallel()
 		broken := atomic.Bool{}
 		broken.Store(true)

@@ -41,7 +41,7 @@ func servers(f store.Fleet, customer string) []string {
 func TestPlacement(t *testing.T) {
 	t.Parallel()
 
-	t.Run("two workers serve each customer, where two can; those that are full come last, and those that do not reach iCIMS serve only if nobody does", func(t *testing.T) {
+	t.Run("two workers per customer; full and unreachable ones rank last", func(t *testing.T) {
 		t.Parallel()
 		rapid.Check(t, func(t *rapid.T) {
 			var names []string
@@ -100,7 +100,7 @@ func TestPlacement(t *testing.T) {
 	})
 
 	const customers = 3000
-	t.Run("customers are shared out evenly", func(t *testing.T) {
+	t.Run("customers are distributed evenly", func(t *testing.T) {
 		t.Parallel()
 		f := fleetOf("a", "b", "c", "d", "e")
 		share := map[string]int{}
@@ -116,7 +116,7 @@ func TestPlacement(t *testing.T) {
 		}
 	})
 
-	t.Run("a worker that goes moves its own customers alone", func(t *testing.T) {
+	t.Run("a leaving worker moves only its own customers", func(t *testing.T) {
 		t.Parallel()
 		before, after := fleetOf("a", "b", "c", "d"), fleetOf("a", "b", "c")
 		for c := range customers {
@@ -130,7 +130,7 @@ func TestPlacement(t *testing.T) {
 		}
 	})
 
-	t.Run("a worker that became full by a customer keeps it", func(t *testing.T) {
+	t.Run("a worker keeps the customer that filled it", func(t *testing.T) {
 		t.Parallel()
 		for c := range customers {
 			customer, f := strconv.Itoa(c), fleetOf("a", "b", "c", "d")
@@ -144,7 +144,7 @@ func TestPlacement(t *testing.T) {
 		}
 	})
 
-	t.Run("a worker that nobody knows serves nobody", func(t *testing.T) {
+	t.Run("an unregistered worker serves no customer", func(t *testing.T) {
 		t.Parallel()
 		if placed(fleetOf("a"), "b", "1234", false) {
 			t.Error("it serves a customer")

@@ -258,10 +258,10 @@ func TestReadBackFindsAStatusThatIsIgnored(t *testing.T) {
 		move      bool
 		low       bool
 	}{
-		"taken":                 {icimstest.Accepted, false, false},
-		"ignored":               {icimstest.Ignored, false, true},
-		"taken, and moved on":   {icimstest.Accepted, true, false},
-		"ignored, one moved on": {icimstest.Ignored, true, false},
+		"taken":                {icimstest.Accepted, false, false},
+		"ignored":              {icimstest.Ignored, false, true},
+		"accepted, then moved": {icimstest.Accepted, true, false},
+		"ignored, one moved":   {icimstest.Ignored, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -35,7 +35,7 @@ func TestTenantsDiffer(t *testing.T) {
 			warnings: "field_refused:workexperience,work_experience_owed",
 		},
 		{
-			name: "names that the connection gives are used",
+			name: "configured names are used",
 			tenant: func(c *icimstest.TenantConfig) {
 				c.WorkExperience.Collection = "rcf3211"
 				c.WorkExperience.Title = "rcf3213"
@@ -50,7 +50,7 @@ func TestTenantsDiffer(t *testing.T) {
 			},
 		},
 		{
-			name:     "without a field for profile URLs they are left out",
+			name:     "profile URLs without a field are left out",
 			conn:     func(c *store.Connection) { c.LinkedInField = "" },
 			warnings: "linkedin_skipped",
 		},
@@ -73,7 +73,7 @@ func TestTenantsDiffer(t *testing.T) {
 			check: func(t *testing.T, r *rig, o store.Outcome) { r.hasStatus(o, "D10120") },
 		},
 		{
-			name: "a school that is a hidden entry is left out",
+			name: "a hidden school is left out",
 			tenant: func(c *icimstest.TenantConfig) {
 				c.HiddenEntries = map[string][]string{"lists.school": {"University of Porto"}}
 			},
@@ -141,14 +141,14 @@ func TestDeath(t *testing.T) {
 	}{
 		{name: "a job that does not exist", target: tasks.ToJob(99), reason: store.ReasonJobNotFound},
 		{
-			name: "a field that the tenant requires and we do not have", target: tasks.Prospects,
+			name: "a required field that the candidate lacks", target: tasks.Prospects,
 			tenant: func(c *icimstest.TenantConfig) {
 				c.Required = append(c.Required, "firstname", "lastname", "email", "middlename")
 			},
 			reason: "icims_field_required",
 		},
 		{
-			name: "a record that may not be seen", target: tasks.ToJob(job),
+			name: "a forbidden record", target: tasks.ToJob(job),
 			rule:   &icimstest.Rule{Route: "workflows.create", Times: -1, Fault: icimstest.AccessDenied404},
 			reason: "icims_access_denied",
 		},

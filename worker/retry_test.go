@@ -65,13 +65,13 @@ func TestRetryDecisions(t *testing.T) {
 		reason     store.Reason
 		from, upTo time.Duration
 	}{
-		{"a first failure comes back soon", store.Claim{}, outcome{kind: retry, reason: "icims_timeout"}, retry, "icims_timeout", 5 * time.Second, 10 * time.Second},
-		{"iCIMS's own wish is honoured", store.Claim{}, outcome{kind: retry, after: time.Minute}, retry, "", time.Minute, time.Minute},
-		{"but not beyond the longest pause", store.Claim{}, outcome{kind: retry, after: 9 * time.Hour}, retry, "", time.Hour, time.Hour},
-		{"a lost answer waits until it has settled", store.Claim{}, outcome{kind: unknown}, unknown, "", 91 * time.Second, 91 * time.Second},
-		{"within the budget it goes on", store.Claim{Attempts: 30, Failing: 23 * time.Hour}, outcome{kind: retry}, retry, "", 5 * time.Second, time.Hour},
-		{"beyond the budget it is dead", store.Claim{Attempts: 30, Failing: 25 * time.Hour}, outcome{kind: retry, reason: "icims_timeout"}, dead, store.ReasonBudgetSpent, 0, 0},
-		{"beyond the budget too a lost answer settles first", store.Claim{Attempts: 30, Failing: 25 * time.Hour}, outcome{kind: unknown, reason: store.ReasonWriteSettling}, unknown, store.ReasonWriteSettling, 91 * time.Second, time.Hour},
+		{"a first failure is retried soon", store.Claim{}, outcome{kind: retry, reason: "icims_timeout"}, retry, "icims_timeout", 5 * time.Second, 10 * time.Second},
+		{"iCIMS's Retry-After is used", store.Claim{}, outcome{kind: retry, after: time.Minute}, retry, "", time.Minute, time.Minute},
+		{"Retry-After is capped", store.Claim{}, outcome{kind: retry, after: 9 * time.Hour}, retry, "", time.Hour, time.Hour},
+		{"a lost response waits for the settle time", store.Claim{}, outcome{kind: unknown}, unknown, "", 91 * time.Second, 91 * time.Second},
+		{"within the budget", store.Claim{Attempts: 30, Failing: 23 * time.Hour}, outcome{kind: retry}, retry, "", 5 * time.Second, time.Hour},
+		{"beyond the budget", store.Claim{Attempts: 30, Failing: 25 * time.Hour}, outcome{kind: retry, reason: "icims_timeout"}, dead, store.ReasonBudgetSpent, 0, 0},
+		{"a lost response beyond the budget settles first", store.Claim{Attempts: 30, Failing: 25 * time.Hour}, outcome{kind: unknown, reason: store.ReasonWriteSettling}, unknown, store.ReasonWriteSettling, 91 * time.Second, time.Hour},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -169,10 +169,10 @@ func TestTenantLearnsFromRefusals(t *testing.T) {
 		{"the collection by name", refuse("workexperience"), true, "workexperience", "field_refused:workexperience,work_experience_owed"},
 		{"the collection by one of its children", refuse("workemployer"), true, "workexperience", "field_refused:workexperience,work_experience_owed"},
 		{"the collection by a path", refuse("workexperience.workemployer"), true, "workexperience", "field_refused:workexperience,work_experience_owed"},
-		{"the collection by a path with a place", refuse("workexperience[0].workemployer"), true, "workexperience", "field_refused:workexperience,work_experience_owed"},
-		{"a phone type first costs the type only", refuse("phonetype"), true, "", "phone_type_dropped"},
-		{"a phone number costs the phones, and teaches nothing about types", refuse("phones.phonenumber"), true, "phones", "field_refused:phones"},
-		{"a field that every person needs", refuse("email"), false, "", ""},
+		{"the collection by a path with an index", refuse("workexperience[0].workemployer"), true, "workexperience", "field_refused:workexperience,work_experience_owed"},
+		{"a phone type drops only the type", refuse("phonetype"), true, "", "phone_type_dropped"},
+		{"a phone number drops the phones, not the type", refuse("phones.phonenumber"), true, "phones", "field_refused:phones"},
+		{"a field required of every person", refuse("email"), false, "", ""},
 		{"a field that was not sent", refuse("gender"), false, "", ""},
 		{"no field at all", refuse(), false, "", ""},
 		{"a field that is required", &icims.Error{Reason: icims.ReasonFieldRequired, Problems: []icims.Problem{{Code: 1, Field: "workexperience"}}}, false, "", ""},

@@ -20,13 +20,13 @@ func TestScheduledVerification(t *testing.T) {
 		every    time.Duration
 		asked    int
 	}{
-		"a week and more ago":       {nil, 9 * 24 * time.Hour, week, 1},
-		"less than a week ago":      {nil, 6 * 24 * time.Hour, week, 0},
-		"never: that is for people": {nil, 0, week, 0},
-		"switched off":              {nil, 400 * 24 * time.Hour, 0, 0},
-		"a paused customer":         {func(r *rig) { r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "joe", Why: "test"})) }, 9 * 24 * time.Hour, week, 0},
-		"refused credentials":       {func(r *rig) { r.start(); r.closeByVerdict() }, 9 * 24 * time.Hour, week, 0},
-		"more than half the day spent": {func(r *rig) {
+		"a week and more ago":  {nil, 9 * 24 * time.Hour, week, 1},
+		"less than a week ago": {nil, 6 * 24 * time.Hour, week, 0},
+		"never verified":       {nil, 0, week, 0},
+		"switched off":         {nil, 400 * 24 * time.Hour, 0, 0},
+		"a paused customer":    {func(r *rig) { r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "joe", Why: "test"})) }, 9 * 24 * time.Hour, week, 0},
+		"refused credentials":  {func(r *rig) { r.start(); r.closeByVerdict() }, 9 * 24 * time.Hour, week, 0},
+		"more than half of the daily budget used": {func(r *rig) {
 			r.start()
 			r.tenant.SpendQuota(600_000)
 			r.endedControl(r.ask(customer))

@@ -15,8 +15,8 @@ func TestEitherWorldSearchesLagBehind(t *testing.T) {
 	t.Parallel()
 	const lag = 5 * time.Second // longer than the settle time of shortWaits
 	for name, c := range map[string]struct{ real, known time.Duration }{
-		"as long as the deployment thinks": {250 * time.Millisecond, 0},
-		"for longer":                       {lag, lag},
+		"as long as configured": {250 * time.Millisecond, 0},
+		"for longer":            {lag, lag},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -67,7 +67,7 @@ func (r *rig) sendRefused() (id store.BatchID, export string) {
 func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 	t.Parallel()
 
-	t.Run("the task of a dead letter is the export's own", func(t *testing.T) {
+	t.Run("a dead letter keeps the export's own task", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		id, export := r.sendRefused()
@@ -99,7 +99,7 @@ func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("a dead letter whose own task is lost gets another", func(t *testing.T) {
+	t.Run("a dead letter with a lost task gets another", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		_, export := r.sendRefused()
@@ -116,7 +116,7 @@ func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 		})
 	})
 
-	t.Run("an erasure deletes one that waits", func(t *testing.T) {
+	t.Run("an erasure deletes a waiting task", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true, settings: func(s *worker.Settings) { s.RetryMin, s.RetryMax = time.Hour, time.Hour }})
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503, Times: 1})
@@ -159,7 +159,7 @@ func TestInterruptedExportsAreFoundOnce(t *testing.T) {
 		}
 	})
 
-	t.Run("also when their substitute comes back later", func(t *testing.T) {
+	t.Run("with a substitute that is retried later", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true, settings: func(s *worker.Settings) { s.RetryMin, s.RetryMax = time.Hour, time.Hour }})
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503, Times: 1})

@@ -16,7 +16,7 @@ import (
 func TestSweep(t *testing.T) {
 	t.Parallel()
 
-	t.Run("exports whose tasks were lost get new ones", func(t *testing.T) {
+	t.Run("exports with lost tasks get new ones", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(60)...)
@@ -31,7 +31,7 @@ func TestSweep(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("exports of a worker that was killed go on when their leases have run out, and no attempt is counted", func(t *testing.T) {
+	t.Run("exports of a killed worker continue after their leases without counting an attempt", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(5)...)
@@ -48,7 +48,7 @@ func TestSweep(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("exports of a worker that was killed do not wait behind the rest of their batch", func(t *testing.T) {
+	t.Run("exports of a killed worker do not wait for the rest of their batch", func(t *testing.T) {
 		t.Parallel()
 		slow := func(c *store.Connection) { c.Limits.CallsPerSecond, c.Limits.Burst = 20, 1 }
 		r := newRig(t, rigOptions{sim: calm(), stopped: true, conn: slow})
@@ -64,7 +64,7 @@ func TestSweep(t *testing.T) {
 		r.worker.Stop()
 	})
 
-	t.Run("a write of a dead worker is settled before it is repeated", func(t *testing.T) {
+	t.Run("a dead worker's write settles before it is repeated", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true, settings: shortWaits})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
@@ -84,7 +84,7 @@ func TestSweep(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("exports whose tasks asynq holds without a lease are done", func(t *testing.T) {
+	t.Run("exports with active tasks without a lease run", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
@@ -106,7 +106,7 @@ func TestSweep(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("exports whose tasks asynq holds without a lease are done two minutes after they are due", func(t *testing.T) {
+	t.Run("exports with active tasks without a lease run two minutes after they are due", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
@@ -121,7 +121,7 @@ func TestSweep(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("an export whose worker was killed before the claim goes on", func(t *testing.T) {
+	t.Run("an export whose worker was killed before the claim continues", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
@@ -133,7 +133,7 @@ func TestSweep(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("exports that no list of customers with work leads to are found", func(t *testing.T) {
+	t.Run("exports of unlisted customers are found", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
@@ -150,7 +150,7 @@ func TestSweep(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("tasks of a worker that was killed do not stay active once their exports have ended", func(t *testing.T) {
+	t.Run("tasks of a killed worker end after their exports", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())

@@ -84,7 +84,7 @@ func oneByOne(s *worker.Settings) { s.LookupBatch = 1 }
 func TestTraceOfASmallBatch(t *testing.T) {
 	t.Parallel()
 
-	t.Run("is one, from its enqueueing to each call", func(t *testing.T) {
+	t.Run("one trace, from enqueueing to each call", func(t *testing.T) {
 		t.Parallel()
 		seen := newRecorder(t, sdk.AlwaysSample())
 		r := newRig(t, rigOptions{sim: calm(), settings: oneByOne, traces: seen.provider})
@@ -124,7 +124,7 @@ func TestTraceOfASmallBatch(t *testing.T) {
 		}
 	})
 
-	t.Run("goes on with a task that comes back", func(t *testing.T) {
+	t.Run("continues with a retried task", func(t *testing.T) {
 		t.Parallel()
 		seen := newRecorder(t, sdk.AlwaysSample())
 		r := newRig(t, rigOptions{sim: calm(), settings: oneByOne, traces: seen.provider})

@@ -28,7 +28,7 @@ func existing(change map[string]any) map[string]any {
 func TestUpdate(t *testing.T) {
 	t.Parallel()
 
-	t.Run("a person with the same e-mail gets what differs and the phones that are missing, nothing else", func(t *testing.T) {
+	t.Run("a person with the same email gets only differing fields and missing phones", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		id := r.tenant.AddPerson(existing(nil))
@@ -48,7 +48,7 @@ func TestUpdate(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("a second export with nothing changed costs at most three calls and writes nothing", func(t *testing.T) {
+	t.Run("an unchanged second export takes at most three calls and writes nothing", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		r.run(tasks.ToJob(job), tasks.Options{}, ana())
@@ -61,7 +61,7 @@ func TestUpdate(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("another spelling of the address is the same person, whether or not the exact search heeds case", func(t *testing.T) {
+	t.Run("another spelling is the same person, whether or not the exact search ignores case", func(t *testing.T) {
 		t.Parallel()
 		for _, heed := range []string{icimstest.Sensitive, icimstest.Insensitive} {
 			sim := calm()
@@ -91,7 +91,7 @@ func TestUpdate(t *testing.T) {
 		}
 	})
 
-	t.Run("a purged profile does not count, a merged one leads to the other", func(t *testing.T) {
+	t.Run("a purged profile is ignored, a merge is followed", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		r.tenant.Purge(r.tenant.AddPerson(existing(nil)))
@@ -110,7 +110,7 @@ func TestUpdate(t *testing.T) {
 		}
 	})
 
-	t.Run("of several profiles the candidate's is used, and said so", func(t *testing.T) {
+	t.Run("the candidate's profile of several is used, with a warning", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		r.tenant.AddPerson(existing(map[string]any{"folder": map[string]any{"id": "D32018"}}))
@@ -122,7 +122,7 @@ func TestUpdate(t *testing.T) {
 		}
 	})
 
-	t.Run("a workflow that is there already is success, however a second one would be answered", func(t *testing.T) {
+	t.Run("an existing workflow is a success, whatever the response to a second one", func(t *testing.T) {
 		t.Parallel()
 		for _, answer := range []string{icimstest.Reject400, icimstest.ReturnExisting, icimstest.Allow} {
 			sim := calm()
@@ -173,7 +173,7 @@ func TestDummyEmails(t *testing.T) {
 	nameless := ana()
 	nameless.Email = ""
 
-	t.Run("each export of a candidate without an address makes a new profile", func(t *testing.T) {
+	t.Run("each export of a candidate without an address creates a profile", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		first := r.run(tasks.Prospects, dummies, nameless)
@@ -188,7 +188,7 @@ func TestDummyEmails(t *testing.T) {
 		}
 	})
 
-	t.Run("a dummy that belongs to somebody else is drawn anew", func(t *testing.T) {
+	t.Run("a taken dummy address is replaced", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		id := r.send(tasks.Prospects, dummies, nameless)

@@ -23,13 +23,13 @@ func TestVerdictsChangeConnectionState(t *testing.T) {
 		told   store.ConnectionState
 		want   store.ConnectionState
 	}{
-		"long trouble degrades one that was connected":        {connected, "", degraded, degraded},
-		"long trouble says nothing of one never verified":     {store.ConnectionNew, "", degraded, store.ConnectionNew},
-		"a success ends the trouble":                          {degraded, store.ReasonBreakerOpen, connected, connected},
-		"a success does not overrule a verification":          {degraded, "verify_right_missing", connected, degraded},
-		"a success ends refused credentials":                  {store.CredentialsRejected, "icims_credentials", connected, connected},
-		"a success does not verify one that is new":           {store.ConnectionNew, "", connected, store.ConnectionNew},
-		"refused credentials count for one that was verified": {connected, "", store.CredentialsRejected, store.CredentialsRejected},
+		"a long outage degrades a connected one":          {connected, "", degraded, degraded},
+		"a long outage does not change an unverified one": {store.ConnectionNew, "", degraded, store.ConnectionNew},
+		"a success ends the outage":                       {degraded, store.ReasonBreakerOpen, connected, connected},
+		"a success does not override a verification":      {degraded, "verify_right_missing", connected, degraded},
+		"a success ends refused credentials":              {store.CredentialsRejected, "icims_credentials", connected, connected},
+		"a success does not verify a new one":             {store.ConnectionNew, "", connected, store.ConnectionNew},
+		"refused credentials reject a verified one":       {connected, "", store.CredentialsRejected, store.CredentialsRejected},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -34,7 +34,7 @@ func TestWrongJobMakesNoProfile(t *testing.T) {
 	t.Parallel()
 	const n = 40
 
-	t.Run("a job that does not exist is read once, by all processes together", func(t *testing.T) {
+	t.Run("a missing job is read once for all processes", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		second := r.newWorker(nil)
@@ -48,7 +48,7 @@ func TestWrongJobMakesNoProfile(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("a job that exists is read once for batches in quick succession", func(t *testing.T) {
+	t.Run("an existing job is read once for consecutive batches", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		all := people(2 * n)
@@ -63,7 +63,7 @@ func TestWrongJobMakesNoProfile(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("a job that is made meanwhile is found by the next batch and by a retry", func(t *testing.T) {
+	t.Run("a job created meanwhile is found by the next batch and by a retry", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		all := people(3)
@@ -76,7 +76,7 @@ func TestWrongJobMakesNoProfile(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("a missing right to read jobs stops nothing", func(t *testing.T) {
+	t.Run("a missing right to read jobs stops no export", func(t *testing.T) {
 		t.Parallel()
 		for _, status := range []int{http.StatusForbidden, http.StatusNotFound} {
 			r := newRig(t, rigOptions{sim: calm(), tenant: func(c *icimstest.TenantConfig) {
@@ -92,7 +92,7 @@ func TestWrongJobMakesNoProfile(t *testing.T) {
 		}
 	})
 
-	t.Run("without that right the first refusal of the job stops the others", func(t *testing.T) {
+	t.Run("without that right, the first refusal of the job stops the others", func(t *testing.T) {
 		t.Parallel()
 		const atOnce = 5
 		r := newRig(t, rigOptions{
@@ -108,8 +108,8 @@ func TestWrongJobMakesNoProfile(t *testing.T) {
 	})
 
 	for name, rule := range map[string]icimstest.Rule{
-		"a proxy's page proves nothing": proxyPage("jobs.get", 2),
-		"a fault of iCIMS is retried":   {Route: "jobs.get", Times: 2, Fault: icimstest.StatusBefore, Status: http.StatusServiceUnavailable},
+		"a proxy's page is not an answer": proxyPage("jobs.get", 2),
+		"a fault of iCIMS is retried":     {Route: "jobs.get", Times: 2, Fault: icimstest.StatusBefore, Status: http.StatusServiceUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -122,7 +122,7 @@ func TestWrongJobMakesNoProfile(t *testing.T) {
 		})
 	}
 
-	t.Run("a job that never can be read does not stop the exports", func(t *testing.T) {
+	t.Run("an unreadable job does not stop the exports", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		r.sim.AddRule(proxyPage("jobs.get", -1))
@@ -163,7 +163,7 @@ func TestNotFoundDistinguishesJobAndPerson(t *testing.T) {
 	}
 	email := ana().Email
 
-	t.Run("a person who was purged is made anew", func(t *testing.T) {
+	t.Run("a purged person is created again", func(t *testing.T) {
 		t.Parallel()
 		var gone int64
 		r, b, o := run(t, func(r *rig) {
@@ -175,7 +175,7 @@ func TestNotFoundDistinguishesJobAndPerson(t *testing.T) {
 		}
 	})
 
-	t.Run("a merge is followed, to a person with another e-mail", func(t *testing.T) {
+	t.Run("a merge is followed to a person with another email", func(t *testing.T) {
 		t.Parallel()
 		var survivor int64
 		r, b, o := run(t, func(r *rig) {
@@ -188,7 +188,7 @@ func TestNotFoundDistinguishesJobAndPerson(t *testing.T) {
 		}
 	})
 
-	t.Run("a job that was deleted is the job's fault", func(t *testing.T) {
+	t.Run("a deleted job is reported as missing", func(t *testing.T) {
 		t.Parallel()
 		r, b, o := run(t, func(r *rig) { r.tenant.RemoveJob(job) })
 		if b.Dead != 1 || o.Reason != store.ReasonJobNotFound || b.WithoutWorkflow != 1 {
@@ -196,7 +196,7 @@ func TestNotFoundDistinguishesJobAndPerson(t *testing.T) {
 		}
 	})
 
-	t.Run("where both are there it is tried again", func(t *testing.T) {
+	t.Run("if both exist, the export is retried", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		r.sim.AddRule(icimstest.Rule{Route: "workflows.create", Times: 2, Fault: icimstest.StatusBefore, Status: http.StatusNotFound, Code: 2})

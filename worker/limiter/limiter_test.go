@@ -111,7 +111,7 @@ func (r *rig) call(l *Limiter, status int, header http.Header) error {
 func (r *rig) known() { time.Sleep(time.Second) }
 
 func TestLimiter(t *testing.T) {
-	t.Run("calls are spread over time by rate and burst", func(t *testing.T) {
+	t.Run("rate and burst spread the calls", func(t *testing.T) {
 		limiters(t, func(t *testing.T, r *rig) {
 			limits := wide
 			limits.CallsPerSecond, limits.Burst = 5, 10
@@ -130,7 +130,7 @@ func TestLimiter(t *testing.T) {
 		})
 	})
 
-	t.Run("no more than the allowed calls are in flight, over all processes", func(t *testing.T) {
+	t.Run("calls in flight are limited over all processes", func(t *testing.T) {
 		limiters(t, func(t *testing.T, r *rig) {
 			limits := wide
 			limits.InFlight = 4
@@ -166,7 +166,7 @@ func TestLimiter(t *testing.T) {
 		})
 	})
 
-	t.Run("the day's calls are not exceeded and come back after midnight UTC", func(t *testing.T) {
+	t.Run("the daily limit holds and resets at midnight UTC", func(t *testing.T) {
 		limiters(t, func(t *testing.T, r *rig) {
 			limits := wide
 			limits.CallsPerDay = 3
@@ -187,7 +187,7 @@ func TestLimiter(t *testing.T) {
 		})
 	})
 
-	t.Run("a stopped worker hands back who waits", func(t *testing.T) {
+	t.Run("a stopped worker refuses waiting calls", func(t *testing.T) {
 		limiters(t, func(t *testing.T, r *rig) {
 			limits := wide
 			limits.CallsPerSecond, limits.Burst = 0.001, 1
@@ -203,7 +203,7 @@ func TestLimiter(t *testing.T) {
 		})
 	})
 
-	t.Run("a caller who gives up is told so, and its permit is used by another", func(t *testing.T) {
+	t.Run("a canceled caller's permit is used by another", func(t *testing.T) {
 		limiters(t, func(t *testing.T, r *rig) {
 			limits := wide
 			limits.InFlight = 1
@@ -224,7 +224,7 @@ func TestLimiter(t *testing.T) {
 		})
 	})
 
-	t.Run("a permit that comes too late is given back, and another one taken", func(t *testing.T) {
+	t.Run("a late permit is returned and another one taken", func(t *testing.T) {
 		limiters(t, func(t *testing.T, r *rig) {
 			limits := wide
 			limits.CallsPerSecond, limits.Burst = 5, 10
@@ -240,7 +240,7 @@ func TestLimiter(t *testing.T) {
 		})
 	})
 
-	t.Run("limits change at once, also for calls that wait", func(t *testing.T) {
+	t.Run("changed limits apply immediately, also to waiting calls", func(t *testing.T) {
 		limiters(t, func(t *testing.T, r *rig) {
 			limits := wide
 			limits.CallsPerSecond, limits.Burst = 0.001, 1
@@ -259,7 +259,7 @@ func TestLimiter(t *testing.T) {
 		})
 	})
 
-	t.Run("a process makes no more calls than it may, over all customers, and each customer has its turn", func(t *testing.T) {
+	t.Run("slots limit a process over all customers, in turn", func(t *testing.T) {
 		limiters(t, func(t *testing.T, r *rig) {
 			shared := NewSlots(2)
 			var flying atomic.Int64
@@ -502,7 +502,7 @@ func TestDroppedReturnBlocksNoCalls(t *testing.T) {
 }
 
 func TestNoCallsWithoutRedis(t *testing.T) {
-	t.Run("a fault that passes is waited for", func(t *testing.T) {
+	t.Run("a short fault is waited out", func(t *testing.T) {
 		limiters(t, func(t *testing.T, r *rig) {
 			l := r.limiter(wide)
 			r.fail.Store(3)
@@ -511,7 +511,7 @@ func TestNoCallsWithoutRedis(t *testing.T) {
 			}
 		})
 	})
-	t.Run("one that lasts refuses the call for a short time", func(t *testing.T) {
+	t.Run("a long fault refuses calls for a short time", func(t *testing.T) {
 		limiters(t, func(t *testing.T, r *rig) {
 			l := r.limiter(wide)
 			r.fail.Store(1 << 30)
@@ -525,7 +525,7 @@ func TestNoCallsWithoutRedis(t *testing.T) {
 			}
 		})
 	})
-	t.Run("permits whose answer was lost are given back", func(t *testing.T) {
+	t.Run("permits with a lost response are returned", func(t *testing.T) {
 		limiters(t, func(t *testing.T, r *rig) {
 			limits := wide
 			limits.InFlight = 1
