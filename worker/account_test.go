@@ -37,9 +37,9 @@ func TestRefusedAccountClosesLane(t *testing.T) {
 			r := newRig(t, rigOptions{sim: calm()})
 			r.sim.AddRule(icimstest.Rule{Fault: icimstest.StatusBefore, Status: c.status, Code: c.code, Times: -1})
 			id := r.send(tasks.ToJob(job), tasks.Options{}, people(60)...)
-			r.eventually("the lane is closed for a while", func() bool { return time.Until(r.wants()) > 20*time.Second })
+			r.eventually("the lane is closed", func() bool { return time.Until(r.wants()) > 20*time.Second })
 			if n := r.sim.CallCount(); n == 0 || n > r.conn.Limits.InFlight {
-				t.Errorf("%d calls for 60 exports, want at most the %d that were in flight together", n, r.conn.Limits.InFlight)
+				t.Errorf("%d calls for 60 exports, want at most the %d in flight", n, r.conn.Limits.InFlight)
 			}
 			standings, err := r.ledger.StandingsFor(t.Context(), []string{customer}, []store.Caller{{Limits: r.conn.Limits, Credentials: r.ledger.Keys().CredentialsHash(r.conn)}})
 			if err != nil {
@@ -50,7 +50,7 @@ func TestRefusedAccountClosesLane(t *testing.T) {
 			}
 			for _, o := range r.outcomes(id) {
 				if o.Attempts != 0 || o.State == store.Dead {
-					t.Fatalf("an export paid for it: %+v", o)
+					t.Fatalf("an attempt was counted: %+v", o)
 				}
 			}
 		})
@@ -65,9 +65,9 @@ func TestRefusedTokenClosesLane(t *testing.T) {
 	r.worker.SetConnections([]store.Connection{r.conn})
 	r.start()
 	id := r.send(tasks.ToJob(job), tasks.Options{}, people(60)...)
-	r.eventually("the lane is closed for a while", func() bool { return time.Until(r.wants()) > 20*time.Second })
+	r.eventually("the lane is closed", func() bool { return time.Until(r.wants()) > 20*time.Second })
 	if n := r.calls("oauth.token"); n == 0 || n > r.conn.Limits.InFlight {
-		t.Errorf("%d tokens were asked for, for 60 exports", n)
+		t.Errorf("%d token requests for 60 exports", n)
 	}
 	standings, err := r.ledger.StandingsFor(t.Context(), []string{customer}, []store.Caller{{Limits: r.conn.Limits, Credentials: r.ledger.Keys().CredentialsHash(r.conn)}})
 	r.must(err)
@@ -75,11 +75,11 @@ func TestRefusedTokenClosesLane(t *testing.T) {
 		t.Errorf("closed for %q", closed.Reason)
 	}
 	if own := standings[0].Own; own != 0 {
-		t.Errorf("%d calls are counted that were never made", own)
+		t.Errorf("%d calls counted that were not made", own)
 	}
 	for _, o := range r.outcomes(id) {
 		if o.Attempts != 0 || o.State == store.Dead {
-			t.Fatalf("an export paid for it: %+v", o)
+			t.Fatalf("an attempt was counted: %+v", o)
 		}
 	}
 }

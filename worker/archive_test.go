@@ -54,7 +54,7 @@ func TestDeadLettersOutliveTheirArchivedTasks(t *testing.T) {
 	if done, err := desk.RetryDead(t.Context(), choice, operate.DeadOrder{Who: "an operator", Why: "the field is corrected"}); err != nil || done.Done != 1 {
 		t.Fatalf("retried %+v, %v", done, err)
 	}
-	r.eventually("the retried one is done", func() bool {
+	r.eventually("the retried export is done", func() bool {
 		return slices.ContainsFunc(r.outcomes(id), func(o store.Outcome) bool { return o.Export == letters[1] && o.State == store.Done })
 	})
 	if got := dead(); !slices.Equal(got, []string{letters[0], letters[2]}) {

@@ -120,7 +120,7 @@ func TestAuditMemoryIsBounded(t *testing.T) {
 	}
 	quick, err := ledger.QuickAudit(ctx, customer)
 	if err != nil || len(quick) > 0 {
-		t.Errorf("at a glance: %+v, %v", quick, err)
+		t.Errorf("overview: %+v, %v", quick, err)
 	}
 	found, kinds := audits[0], map[string]int{}
 	for _, v := range append(found.Violations, queue.Violations...) {
@@ -137,10 +137,10 @@ func TestAuditMemoryIsBounded(t *testing.T) {
 	}
 	const most = 1000
 	if kinds[store.ViolationStuck] != most || found.More[store.ViolationStuck] != exports-most {
-		t.Errorf("%d stuck are kept, %v more", kinds[store.ViolationStuck], found.More)
+		t.Errorf("%d stuck exports reported, %v more", kinds[store.ViolationStuck], found.More)
 	}
 	if kinds[worker.ViolationNoTask] != most || queue.More[worker.ViolationNoTask] != exports-most || queue.Count() != exports {
-		t.Errorf("%d without a task are kept, %v more", kinds[worker.ViolationNoTask], queue.More)
+		t.Errorf("%d exports without a task reported, %v more", kinds[worker.ViolationNoTask], queue.More)
 	}
 	// The largest page has 500 exports of seven values each.
 	if size.largest == 0 || size.largest > 4000 {

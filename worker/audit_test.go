@@ -87,7 +87,7 @@ func TestAuditDuringARun(t *testing.T) {
 	id := r.send(tasks.ToJob(job), tasks.Options{}, people(400)...)
 	for looks := 0; ; looks++ {
 		if found := append(r.auditLedger(), r.auditQueue()...); len(found) > 0 {
-			t.Fatalf("look %d: %+v", looks, found)
+			t.Fatalf("audit %d: %+v", looks, found)
 		}
 		b, err := r.ledger.Batch(t.Context(), id)
 		if err != nil {

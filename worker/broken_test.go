@@ -61,7 +61,7 @@ func TestBrokenKeysAffectOneCustomer(t *testing.T) {
 				b, err = f.ledger.Batch(t.Context(), theirs)
 				return err == nil && b.Created == 30
 			})
-			f.expect("the log names the broken one", func() bool {
+			f.expect("the log names the broken customer", func() bool {
 				return m.told("1001", "the customer's keys in Redis are broken, so its exports wait", "") > 0
 			})
 		})

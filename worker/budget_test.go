@@ -22,10 +22,10 @@ func TestCallBudget(t *testing.T) {
 	}
 	costs, err := r.ledger.Costs(t.Context(), customer)
 	if got := costs.Each(b.Kind()); err != nil || math.Abs(got-each) > 0.05 {
-		t.Errorf("exports of the kind are said to take %.3f calls, %v", got, err)
+		t.Errorf("forecast of %.3f calls per export, %v", got, err)
 	}
 	if b.Created != n || each > 2.05 {
-		t.Fatalf("new candidates to a job: %.3f calls each, want at most 2.05: %+v, %v", each, b, r.sim.CallCounts())
+		t.Fatalf("new candidates for a job: %.3f calls each, want at most 2.05: %+v, %v", each, b, r.sim.CallCounts())
 	}
 	people, workflows := r.sim.Invariants().People, r.sim.Invariants().Workflows
 
@@ -45,7 +45,7 @@ func TestCallBudget(t *testing.T) {
 		t.Errorf("%d people and %d workflows, then %d and %d", people, workflows, inv.People, inv.Workflows)
 	}
 	if w := r.calls("people.create", "people.patch", "collections.add", "collections.patch", "workflows.create", "workflows.patch"); w != 0 {
-		t.Errorf("%d writes although nothing had changed: %v", w, r.sim.CallCounts())
+		t.Errorf("%d writes without changes: %v", w, r.sim.CallCounts())
 	}
 	r.clean()
 }

@@ -23,7 +23,7 @@ func TestTasksOfCanceledExportsDoNothing(t *testing.T) {
 	if b := r.finished(cancelled); b.Cancelled != 40 || b.Created != 0 {
 		t.Errorf("the canceled batch: %+v", b)
 	}
-	r.eventually("all tasks have fired", func() bool {
+	r.eventually("all tasks have run", func() bool {
 		states, err := tasks.ReadQueueStates(t.Context(), r.redis, customer)
 		if err != nil {
 			t.Fatal(err)
@@ -32,7 +32,7 @@ func TestTasksOfCanceledExportsDoNothing(t *testing.T) {
 		return total.Pending+total.Active+total.Later() == 0
 	})
 	if n := r.calls("people.create"); n != 30 {
-		t.Errorf("%d people were created, want those of the other batch", n)
+		t.Errorf("%d people created, want those of the other batch", n)
 	}
 	r.clean()
 }

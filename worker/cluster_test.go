@@ -39,7 +39,7 @@ func TestLostNodeAffectsOnlyItsCustomers(t *testing.T) {
 			victim := nodeOf(t, cluster, client, "asynq:cancel")
 			for _, shared := range []string{"ix:lanes", "ix:workers", "ix:customers", "asynq:queues"} {
 				if nodeOf(t, cluster, client, shared) == victim {
-					t.Fatalf("%s is on the node that is to be struck", shared)
+					t.Fatalf("%s is on the node to be stopped", shared)
 				}
 			}
 			struck := customersOnOneNode(t, cluster, client, victim)
@@ -98,10 +98,10 @@ func TestLostNodeAffectsOnlyItsCustomers(t *testing.T) {
 					})
 				}
 			}
-			r.eventually("what had waited is exported", ended(first...))
+			r.eventually("waiting exports are done", ended(first...))
 			t.Logf("after %s", time.Since(began).Round(time.Millisecond))
 			began = time.Now()
-			r.eventually("what comes is exported", ended(send(others[2], "b"), send(others[3], "b"), send(others[0], "b")))
+			r.eventually("new exports are done", ended(send(others[2], "b"), send(others[3], "b"), send(others[0], "b")))
 			t.Logf("after %s", time.Since(began).Round(time.Millisecond))
 		})
 	}

@@ -83,7 +83,7 @@ func TestControlTaskRunsAndIsCounted(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	// Permits are returned a moment after their calls.
-	r.eventually("the call is counted, and its permit is back", func() bool {
+	r.eventually("the call is counted and its permit returned", func() bool {
 		standing, err := r.ledger.Standings(t.Context(), customer)
 		return err == nil && standing[0].Own == 1 && standing[0].InFlight == 0
 	})
@@ -233,7 +233,7 @@ func TestControlTaskFailsAfterDeadWorkers(t *testing.T) {
 	}
 	f.join(nil)
 	if e = f.endedControl(e); e.State != store.ControlFailed || e.Failure != store.ControlGaveUp || len(began) != 0 {
-		t.Errorf("%+v, begun %d times more", e, len(began))
+		t.Errorf("%+v, started %d more times", e, len(began))
 	}
 	close(release)
 }
@@ -290,7 +290,7 @@ func TestPanicFailsOnlyItsControlTask(t *testing.T) {
 	}
 	// Failed tasks do not run again and do not block later ones.
 	r.must(asynq.NewInspectorFromRedisClient(r.redis).RunTask("icims:control", r.info(e).ID))
-	r.eventually("it has ended again", func() bool { return r.info(e).State == asynq.TaskStateCompleted })
+	r.eventually("the task has ended again", func() bool { return r.info(e).State == asynq.TaskStateCompleted })
 	if again := r.endedControl(r.ask(customer)); again.ID == e.ID {
 		t.Errorf("%+v", again)
 	}
@@ -361,13 +361,13 @@ func TestControlTasksOfEarlierVersionAreConverted(t *testing.T) {
 	r.start()
 	r.orphan(running)
 	if e := r.endedControl(waiting); e.State != store.ControlDone {
-		t.Errorf("that waited: %+v", e)
+		t.Errorf("the waiting task: %+v", e)
 	}
 	if e := r.endedControl(running); e.Failure != store.ControlNoConnection {
-		t.Errorf("that ran: %+v", e)
+		t.Errorf("the running task: %+v", e)
 	}
 	if n := r.redis.Exists(ctx, "ix:errands").Val(); n != 0 {
-		t.Error("its queue is left")
+		t.Error("its queue still exists")
 	}
 }
 

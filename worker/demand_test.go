@@ -77,9 +77,9 @@ func TestSweepVisitsAllCustomersInTime(t *testing.T) {
 		}
 	}
 	if len(seen) != len(busy) {
-		t.Errorf("%d of %d were visited within %s", len(seen), len(busy), visitWithin)
+		t.Errorf("%d of %d customers visited within %s", len(seen), len(busy), visitWithin)
 	}
 	if n := len(s.due(busy[:50])); n != 50 {
-		t.Errorf("of few, %d of 50 are visited", n)
+		t.Errorf("%d of 50 customers visited", n)
 	}
 }

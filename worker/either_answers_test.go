@@ -111,7 +111,7 @@ func TestEitherWorldOwnRefusals(t *testing.T) {
 // closedBy waits until calls are closed for a reason.
 func (r *rig) closedBy(reason store.Reason) {
 	r.t.Helper()
-	r.eventually("calls are held back", func() bool {
+	r.eventually("calls are closed", func() bool {
 		s, err := r.ledger.Standings(r.t.Context(), customer)
 		return err == nil && s[0].ClosedExpress.Reason == reason
 	})

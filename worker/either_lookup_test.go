@@ -181,9 +181,9 @@ func TestEitherWorldExistingPair(t *testing.T) {
 			r.holds(2*n, 2*n)
 			switch asked := r.calls("workflows.pair"); {
 			case w.reads == store.No && asked > 0:
-				t.Errorf("asked %d times by a route that is known to be missing", asked)
+				t.Errorf("%d calls of a route known to be missing", asked)
 			case w.route == icimstest.Present && w.search == icimstest.Finds && asked != n:
-				t.Errorf("asked %d times for %d people without a workflow", asked, n)
+				t.Errorf("%d calls for %d people without a workflow", asked, n)
 			}
 		})
 	}
@@ -245,7 +245,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, people(n)...), n, 0, 0)
 		r.holds(n, n)
 		if asked := r.calls("workflows.pair", "search.applicantworkflows"); asked != 0 {
-			t.Errorf("asked %d times", asked)
+			t.Errorf("%d calls", asked)
 		}
 	})
 	t.Run("a route that has answered is tried until it answers again", func(t *testing.T) {
@@ -442,7 +442,7 @@ func TestEitherWorldHiddenPeopleHoldExports(t *testing.T) {
 				return
 			}
 			batch := r.send(tasks.ToJob(job), tasks.Options{}, all...)
-			r.eventually("all exports wait, and say why", func() bool {
+			r.eventually("all exports wait with a reason", func() bool {
 				waits := 0
 				for _, o := range r.outcomes(batch) {
 					if o.State == store.Deferred && o.Reason == store.ReasonPeopleHidden {

@@ -155,7 +155,7 @@ func TestEitherWorldOwedEducationIsFilled(t *testing.T) {
 			}
 			story, err := r.ledger.Story(t.Context(), store.Ref{Customer: customer, Export: r.outcomes(first.ID)[0].Export})
 			if err != nil || len(story) == 0 {
-				t.Errorf("the timeline says nothing: %+v, %v", story, err)
+				t.Errorf("the timeline lacks it: %+v, %v", story, err)
 			}
 			a.Education = ana().Education
 			again := r.run(tasks.Prospects, tasks.Options{IncludePreviouslyExported: true}, a)
@@ -168,7 +168,7 @@ func TestEitherWorldOwedEducationIsFilled(t *testing.T) {
 			a.Education = append(a.Education, tasks.Education{School: "Another"})
 			r.run(tasks.Prospects, tasks.Options{IncludePreviouslyExported: true}, a)
 			if _, entries, _ := r.history("education", "school"); entries != 1 {
-				t.Errorf("an education that was there was changed: %d entries", entries)
+				t.Errorf("an existing education was changed: %d entries", entries)
 			}
 			r.clean()
 
@@ -183,7 +183,7 @@ func TestEitherWorldOwedEducationIsFilled(t *testing.T) {
 			other.Education = a.Education
 			r.run(tasks.Prospects, tasks.Options{IncludePreviouslyExported: true}, other)
 			if p, _ := r.tenant.Person(made.Person); len(p["education"].([]any)) != 1 {
-				t.Errorf("an education that was entered by hand was changed: %v", p["education"])
+				t.Errorf("an education added manually was changed: %v", p["education"])
 			}
 		})
 	}
@@ -220,10 +220,10 @@ func TestEitherWorldStatusByLabel(t *testing.T) {
 					}
 				}
 				if right+dropped != n || seen && right != n || mode == icimstest.Accepted && right != n {
-					t.Errorf("%d workflows in the status, %d told of", right, dropped)
+					t.Errorf("%d workflows in the status, %d warnings", right, dropped)
 				}
 				if calls := r.calls("workflows.get", "workflows.patch", "search.applicantworkflows"); calls > 4 {
-					t.Errorf("%d calls to find out: %v", calls, r.sim.CallCounts())
+					t.Errorf("%d calls to learn it: %v", calls, r.sim.CallCounts())
 				}
 				r.clean()
 			})
@@ -247,7 +247,7 @@ func TestEitherWorldStatusIsIgnoredLater(t *testing.T) {
 				}
 			}
 			if told != dropped {
-				t.Errorf("%d of %d are told of", told, dropped)
+				t.Errorf("%d of %d have a warning", told, dropped)
 			}
 			r.holds(n, n)
 		})

@@ -53,7 +53,7 @@ func TestErasingWhileExportsRun(t *testing.T) {
 			batches[2] = r.send(tasks.ToJob(job), tasks.Options{IncludePreviouslyExported: round%2 == 0}, crowd...)
 		})
 		sending.Wait()
-		r.eventually("the batches have ended, with candidates erased all the time", func() bool {
+		r.eventually("the batches have ended while candidates were erased", func() bool {
 			left, erased := erase()
 			kept += left
 			total = total.With(erased)
@@ -64,7 +64,7 @@ func TestErasingWhileExportsRun(t *testing.T) {
 	r.eventually("all are erased", func() bool { left, _ := erase(); return left == 0 })
 	t.Logf("%d exports were cancelled, %d erased at their end, and %d times one in work was left alone", total.Cancelled, total.Ended, kept)
 	if total.Cancelled == 0 || total.Ended == 0 || kept == 0 {
-		t.Error("it was not erased at all stages, which shows nothing")
+		t.Error("not erased at all stages")
 	}
 	dump := redistest.Dump(t, r.redis)
 	for _, c := range crowd {

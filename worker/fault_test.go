@@ -55,7 +55,7 @@ func TestBudgetEndsInAnUnknownWrite(t *testing.T) {
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
 		r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.Error500After})
 		first := r.send(tasks.Prospects, tasks.Options{}, ana())
-		r.eventually("the answer is lost", func() bool { return r.calls("people.create") == 1 })
+		r.eventually("the response is lost", func() bool { return r.calls("people.create") == 1 })
 		twin := ana()
 		twin.ID = "c-000124"
 		second := r.run(tasks.Prospects, tasks.Options{}, twin)
@@ -136,7 +136,7 @@ func TestStoppedWorker(t *testing.T) {
 	r.worker.Stop()
 	live, err := r.ledger.Live(t.Context(), customer)
 	if err != nil || live == 0 {
-		t.Fatalf("the stop came too late to show anything: %d live, %v", live, err)
+		t.Fatalf("stopped too late: %d live, %v", live, err)
 	}
 	for _, o := range r.outcomes(id) {
 		if o.Attempts != 0 {

@@ -68,7 +68,7 @@ func TestForgedTaskIsRefused(t *testing.T) {
 				return err != nil
 			})
 			if people := f.sim.Tenant("1002").People(); len(people) != before+30 {
-				t.Errorf("%d people more are in the other customer's iCIMS", len(people)-before)
+				t.Errorf("%d more people in the other customer's iCIMS", len(people)-before)
 			}
 			if o, err := f.ledger.Outcomes(t.Context(), mine, 0, 1); err != nil || o[0].State != store.Queued {
 				t.Errorf("the export is %s, %v", o[0].State, err)
@@ -143,7 +143,7 @@ func TestForgedPersonIsIgnored(t *testing.T) {
 			}
 			for _, w := range r.tenant.Workflows() {
 				if w.Person == victim {
-					t.Error("a stranger is on the job")
+					t.Error("a stranger is linked to the job")
 				}
 			}
 			if r.tenant.PeopleWithEmail(ana().Email) == nil {
@@ -174,7 +174,7 @@ func TestForgedKnownPersonIsIgnored(t *testing.T) {
 		}
 		for _, w := range r.tenant.Workflows() {
 			if w.Person == victim {
-				t.Error("the stranger is on the job")
+				t.Error("the stranger is linked to the job")
 			}
 		}
 	}
@@ -286,7 +286,7 @@ func TestChangedDestinationIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			if kinds := r.check(customer); !strings.Contains(kinds, store.ViolationForgedExport) && name != "e-mail" && name != "batch" {
-				t.Errorf("before a worker comes, the check found %q", kinds)
+				t.Errorf("before a worker started, the check found %q", kinds)
 			}
 			r.start()
 			r.eventually("the export is a dead letter", func() bool {

@@ -55,6 +55,6 @@ func TestRequestsAsSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("requests changed (-want +got), run with -update if they should:\n%s", diff)
+		t.Errorf("requests changed (-want +got); run with -update to accept:\n%s", diff)
 	}
 }

@@ -214,7 +214,7 @@ func TestLaneStaysOpenWhileTasksWait(t *testing.T) {
 		t.Errorf("the lane was opened %d times", opened)
 	}
 	if o := r.outcomes(id)[0]; r.calls("search.people") < 2 {
-		t.Errorf("nothing waited: %+v", o)
+		t.Errorf("no export waited: %+v", o)
 	}
 	r.eventually("then the lane closes", func() bool { return strings.Contains(r.logs.String(), "lane closed") })
 }
@@ -288,7 +288,7 @@ func TestTheWebUIBreaksNothing(t *testing.T) {
 		}
 		r.late(id)
 		r.start()
-		r.eventually("the customer rests", func() bool {
+		r.eventually("the customer has no lane", func() bool {
 			wants, err := r.redis.ZScore(t.Context(), "ix:lanes", customer).Result()
 			return err == nil && wants > float64(time.Now().Add(time.Second).UnixMicro())
 		})

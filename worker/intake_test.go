@@ -103,7 +103,7 @@ func TestRefusedTasksAreCountedInAFullArchive(t *testing.T) {
 	r.enqueue(asynq.NewTask("candidate:export", nil), asynq.Queue(tasks.IntakeQueue), asynq.TaskID("another"))
 	r.taskInfo("refused:another", asynq.TaskStateArchived)
 	if n, err := intake.Refused(r.redis, time.Now().Add(-time.Hour)); n != 1 || err != nil {
-		t.Errorf("%d are counted, %v", n, err)
+		t.Errorf("%d counted, %v", n, err)
 	}
 }
 
@@ -130,9 +130,9 @@ func TestTasksWithReadableCandidatesAreRefusedAndErased(t *testing.T) {
 	encoded, err := json.Marshal(readable) // base64
 	r.must(err)
 	look := append([]string{strings.Trim(string(encoded), `"`)}, personalValues...)
-	r.eventually("nothing readable is left in Redis", func() bool { return len(redistest.Dump(t, r.redis).Holding(look...)) == 0 })
+	r.eventually("Redis holds no readable data", func() bool { return len(redistest.Dump(t, r.redis).Holding(look...)) == 0 })
 	if n, err := intake.Refused(r.redis, time.Now().Add(-time.Hour)); n != 4 || err != nil {
-		t.Errorf("%d are counted, %v", n, err)
+		t.Errorf("%d counted, %v", n, err)
 	}
 	found, err := (&operate.Desk{Redis: r.redis, Ledger: r.ledger}).Audit(t.Context(), []string{customer}, store.DefaultAuditOptions())
 	r.must(err)

@@ -61,7 +61,7 @@ func TestSecondRefreshReadsNoTitles(t *testing.T) {
 	r, l := listing(t, 2000, rigOptions{})
 	first := r.jobs(l, jobs.Query{Wait: patience})
 	if first.Total != 2000 || first.AsOf == nil {
-		t.Fatalf("whoever waits sees %d jobs", first.Total)
+		t.Fatalf("waiting callers see %d jobs", first.Total)
 	}
 	done := r.refreshedJobs(l)
 	if done.Titles != (jobs.ListTitles{}) || r.calls("portals.search") != 3 || r.calls("jobs.get") != 2000 {
@@ -75,7 +75,7 @@ func TestSecondRefreshReadsNoTitles(t *testing.T) {
 		t.Errorf("the second listing of %d jobs took %d calls", again.Total, n)
 	}
 	if want := (jobs.ListCost{List: 3}); done.Calls.Last != want || done.Calls.Next != want || done.Calls.Today != 2006 {
-		t.Errorf("told %+v", done.Calls)
+		t.Errorf("returned %+v", done.Calls)
 	}
 	if found := r.jobs(l, jobs.Query{Text: "3700 WELDER"}); found.Found != 1 || found.Jobs[0].Title != "Welder, Shift 1999" {
 		t.Errorf("%+v", found.Jobs)
@@ -101,7 +101,7 @@ func TestTitlesLeaveDailyCallsToExports(t *testing.T) {
 	l.Settings.Share = 5
 	r.jobs(l, jobs.Query{Wait: patience})
 	if a := r.refreshedJobs(l); a.Total != 100 || a.Calls.Today != 20 || a.Calls.Share != 20 || a.Titles.Pending != 82 || r.sim.CallCount() != 20 {
-		t.Errorf("%d calls were made, told %+v, %+v", r.sim.CallCount(), a.Calls, a.Titles)
+		t.Errorf("%d calls, returned %+v, %+v", r.sim.CallCount(), a.Calls, a.Titles)
 	}
 }
 

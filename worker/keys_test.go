@@ -41,7 +41,7 @@ func TestKeyTableIsComplete(t *testing.T) {
 	}
 	for pattern, life := range table {
 		if len(life) < len("1 hour") {
-			t.Errorf("%s: it is not said how long it lives: %q", pattern, life)
+			t.Errorf("%s: lifetime missing: %q", pattern, life)
 		}
 	}
 	r := newRig(t, rigOptions{sim: calm()})

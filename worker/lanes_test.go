@@ -44,9 +44,9 @@ func TestCustomersAreDistributed(t *testing.T) {
 		dead := f.members[0]
 		f.disconnect(dead)
 		f.members = f.members[1:]
-		f.expect("the two that are left serve all", everybody(2))
+		f.expect("the remaining two serve all", everybody(2))
 		f.join(nil)
-		f.expect("a newcomer takes its share, and others give it up", func() bool {
+		f.expect("a new worker takes over its share", func() bool {
 			return f.members[2].logs.Count("lane opened") > 0 && everybody(2)()
 		})
 	})
@@ -72,7 +72,7 @@ func TestCustomersAreDistributed(t *testing.T) {
 			return len(gaveUp) == len(f.conns)
 		})
 		f.join(shortWaits)
-		f.expect("everybody is exported", func() bool {
+		f.expect("all exports are done", func() bool {
 			for _, id := range batches {
 				if b, err := f.ledger.Batch(t.Context(), id); err != nil || b.Created != 40 {
 					return false
@@ -101,7 +101,7 @@ func TestCustomersAreDistributed(t *testing.T) {
 		}
 		f.members[0].Stop()
 		f.members = f.members[1:]
-		f.expect("the two that are left serve all", func() bool {
+		f.expect("the remaining two serve all", func() bool {
 			for _, c := range f.conns {
 				if f.serving(c.Customer) != 2 {
 					return false
@@ -128,7 +128,7 @@ func TestCustomersAreDistributed(t *testing.T) {
 				return err == nil && b.Created == 1
 			})
 			if c.Customer != f.conns[0].Customer && with.opened(c.Customer) == 0 {
-				t.Errorf("customer %s was not served by the only worker that can", c.Customer)
+				t.Errorf("customer %s was not served by the only able worker", c.Customer)
 			}
 		}
 	})
@@ -140,7 +140,7 @@ func TestCustomersAreDistributed(t *testing.T) {
 		for _, c := range f.conns {
 			f.sendTo(c.Customer, 500) // none is done before the others start
 		}
-		f.expect("each has had a lane", func() bool {
+		f.expect("each customer has had a lane", func() bool {
 			for _, c := range f.conns {
 				if only.opened(c.Customer) == 0 {
 					return false
@@ -148,7 +148,7 @@ func TestCustomersAreDistributed(t *testing.T) {
 			}
 			return true
 		})
-		f.expect("and the first one again", func() bool { return only.opened(f.conns[0].Customer) > 1 })
+		f.expect("the first customer has a lane again", func() bool { return only.opened(f.conns[0].Customer) > 1 })
 		if n := only.mostLanes(); n > 2 {
 			t.Errorf("%d lanes were open at once", n)
 		}
@@ -192,7 +192,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
 		r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
 		if rest := time.Until(r.wants()); rest < 5*time.Minute || rest > 10*time.Minute {
-			t.Errorf("its customer wants a lane in %s", rest)
+			t.Errorf("the next lane is due in %s", rest)
 		}
 		// The retry and the lane are due.
 		task := r.task(r.inspector().ListRetryTasks)
@@ -211,7 +211,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 		r.send(tasks.ToJob(job), tasks.Options{}, ana())
 		r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
 		r.must(r.redis.ZAdd(t.Context(), "ix:lanes", redis.Z{Score: 1, Member: customer}).Err())
-		r.eventually("it rests again", func() bool { return time.Until(r.wants()) > 5*time.Minute })
+		r.eventually("the customer has no lane again", func() bool { return time.Until(r.wants()) > 5*time.Minute })
 		if n := r.logs.Count("lane opened"); n != 1 {
 			t.Errorf("the lane was opened %d times", n)
 		}
@@ -223,9 +223,9 @@ func TestLanesCloseAndWake(t *testing.T) {
 		r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.Error429Bare})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(30)...)
 		r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
-		r.eventually("its customer rests until then", func() bool { return time.Until(r.wants()) > 20*time.Second })
+		r.eventually("the customer has no lane until then", func() bool { return time.Until(r.wants()) > 20*time.Second })
 		if rest := time.Until(r.wants()); rest > time.Minute {
-			t.Errorf("it rests for %s", rest)
+			t.Errorf("the next lane is due in %s", rest)
 		}
 		// The work is due.
 		ctx := t.Context()
@@ -244,7 +244,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 		r.run(tasks.Prospects, tasks.Options{}, ana())
 		r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
 		if at := r.wants(); !at.IsZero() {
-			t.Errorf("it wants a lane at %s", at)
+			t.Errorf("the next lane is due at %s", at)
 		}
 	})
 
@@ -260,10 +260,10 @@ func TestLanesCloseAndWake(t *testing.T) {
 			}
 		}
 		r.finished(last)
-		r.eventually("all are done", func() bool { live, err := r.ledger.Live(t.Context(), customer); return live == 0 && err == nil })
+		r.eventually("all exports are done", func() bool { live, err := r.ledger.Live(t.Context(), customer); return live == 0 && err == nil })
 		r.eventually("the last lane closes", func() bool { return r.logs.Count("lane closed") == r.logs.Count("lane opened") })
 		if at := r.wants(); !at.IsZero() {
-			t.Errorf("it wants a lane at %s", at)
+			t.Errorf("the next lane is due at %s", at)
 		}
 		r.clean()
 	})
@@ -309,7 +309,7 @@ func nothingIsWrittenAfter(t *testing.T, pause func(*rig, store.Pause)) {
 	t.Helper()
 	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneIdle = time.Hour }})
 	r.run(tasks.ToJob(job), tasks.Options{}, people(1)...) // the lane is open now
-	r.eventually("its permits are back", func() bool {
+	r.eventually("its permits are returned", func() bool {
 		n, err := r.redis.ZCard(t.Context(), "ix:{"+customer+"}:flying").Result()
 		r.must(err)
 		return n == 0
@@ -356,7 +356,7 @@ func (r *rig) resume() {
 	resumed, err := (&operate.Desk{Redis: r.redis, Ledger: r.ledger}).Resume(r.t.Context(), customer, "maria", "enough")
 	r.must(err)
 	if resumed.Before == nil {
-		r.t.Error("there was no pause")
+		r.t.Error("the customer was not paused")
 	}
 }
 
@@ -388,17 +388,17 @@ func TestPausedCustomers(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), conn: limited(20)})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(80)...)
-		r.eventually("it is under way", func() bool { return r.calls("people.create") > 3 })
+		r.eventually("the batch is in progress", func() bool { return r.calls("people.create") > 3 })
 		r.pause(store.Pause{By: "maria", Why: "too loud"})
 		r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
 		calls := r.sim.CallCount()
-		r.eventually("its customer rests", func() bool { return time.Until(r.wants()) > 5*time.Minute })
+		r.eventually("the customer has no lane", func() bool { return time.Until(r.wants()) > 5*time.Minute })
 		if now := r.sim.CallCount(); now != calls {
 			t.Errorf("%d calls while it was paused", now-calls)
 		}
 		for _, o := range r.outcomes(id) {
 			if o.State == store.Unknown || o.Attempts != 0 {
-				t.Errorf("a call was cut: %+v", o)
+				t.Errorf("a call was canceled: %+v", o)
 			}
 		}
 		r.resume()
@@ -433,7 +433,7 @@ func TestPausedCustomers(t *testing.T) {
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
 		r.must(r.inspector().PauseQueue(express))
 		r.start()
-		r.eventually("its customer rests", func() bool { return r.wants().After(time.Now()) })
+		r.eventually("the customer has no lane", func() bool { return r.wants().After(time.Now()) })
 		if n := r.logs.Count("lane opened"); n != 0 {
 			t.Errorf("%d lanes", n)
 		}
@@ -454,14 +454,14 @@ func TestIdleCustomersCostLittle(t *testing.T) {
 		}
 	}
 	m := f.join(nil)
-	f.eventually("it has settled", func() bool { return m.cut.beats.Load() >= 2 })
+	f.eventually("the process is idle", func() bool { return m.cut.beats.Load() >= 2 })
 	before, from := m.cut.sent.Load(), m.cut.beats.Load()
 	const beats = 12 // two rounds of the loops that run every ten seconds
-	f.eventually("a few beats have passed", func() bool { return m.cut.beats.Load() >= from+beats })
+	f.eventually("some heartbeats have passed", func() bool { return m.cut.beats.Load() >= from+beats })
 	const perSecond, secondsPerBeat = 10, 2
 	each := float64(m.cut.sent.Load()-before) / float64(m.cut.beats.Load()-from)
 	t.Logf("%.1f commands a second", each/secondsPerBeat)
 	if each > perSecond*secondsPerBeat {
-		t.Errorf("%.1f commands for each beat", each)
+		t.Errorf("%.1f commands per heartbeat", each)
 	}
 }

@@ -48,14 +48,14 @@ func TestWritesNeedATrustedClaim(t *testing.T) {
 
 	now = now.Add(l.trusted)
 	if o := create(); o.kind != proceed || calls != 1 {
-		t.Fatalf("while it is trusted: %s, %v", o.kind, o.err)
+		t.Fatalf("trusted claim: %s, %v", o.kind, o.err)
 	}
 	now = now.Add(time.Millisecond)
 	if o := create(); o.kind != deferred || o.reason != store.ReasonClaimUnrenewed || o.after != untrustedPause || calls != 1 {
-		t.Errorf("after it: %s for %s in %s, %d calls, %v", o.kind, o.reason, o.after, calls, o.err)
+		t.Errorf("untrusted claim: %s for %s in %s, %d calls, %v", o.kind, o.reason, o.after, calls, o.err)
 	}
 	if _, err := client.PatchPerson(ctx, 7, icims.Fields{"lastname": "x"}); err != nil && strings.Contains(err.Error(), string(store.ReasonClaimUnrenewed)) {
-		t.Errorf("a write that may be done twice is held back: %v", err)
+		t.Errorf("a repeatable write is deferred: %v", err)
 	}
 	h.renewedAt(now)
 	if o := create(); o.kind != proceed {

@@ -22,7 +22,7 @@ func TestPauseFinishesBegunExports(t *testing.T) {
 	id := r.send(tasks.ToJob(job), tasks.Options{}, people(1)...)
 	r.eventually("a person is made", func() bool { return r.calls("people.create") == 1 })
 	r.pause(store.Pause{By: "maria", Why: "too loud"})
-	r.eventually("the person is put on the job while the customer is paused", func() bool { return r.calls("workflows.create") == 1 })
+	r.eventually("the person is linked to the job while the customer is paused", func() bool { return r.calls("workflows.create") == 1 })
 	if b := r.finished(id); b.Created != 1 {
 		t.Errorf("%+v", b)
 	}
@@ -36,9 +36,9 @@ func TestRefusedTaskIDIsNotLogged(t *testing.T) {
 		_, err := asynq.NewClientFromRedisClient(r.redis).EnqueueContext(t.Context(), asynq.NewTask("candidate", []byte(`{}`)), asynq.Queue(tasks.IntakeQueue), asynq.TaskID(id))
 		r.must(err)
 	}
-	r.eventually("asynq has told of both", func() bool { return strings.Count(r.logs.String(), "task left out") >= 2 })
+	r.eventually("asynq has logged both", func() bool { return strings.Count(r.logs.String(), "task left out") >= 2 })
 	if log := strings.ToLower(r.logs.String()); strings.Contains(log, "jane") || strings.Contains(log, "doe") {
-		t.Errorf("the log names somebody:\n%s", r.logs.Tail())
+		t.Errorf("the log names a person:\n%s", r.logs.Tail())
 	}
 }
 
@@ -47,7 +47,7 @@ func TestManuallyRunTaskRunsWhileOthersWait(t *testing.T) {
 	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.RetryMin, s.RetryMax = 40*time.Minute, 40*time.Minute }})
 	r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503, Times: 1})
 	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
-	r.eventually("its customer rests", func() bool { return time.Until(r.wants()) > 5*time.Minute && r.logs.Count("lane closed") == 1 })
+	r.eventually("the customer has no lane", func() bool { return time.Until(r.wants()) > 5*time.Minute && r.logs.Count("lane closed") == 1 })
 	r.must(r.inspector().RunTask(express, tasks.TaskID(store.Ref{Customer: customer, Export: r.outcomes(id)[0].Export})))
 	if b := r.finished(id); b.Created != 1 {
 		t.Errorf("%+v", b)
@@ -86,7 +86,7 @@ func TestAcceptedExportsAreAnnouncedAfterCancel(t *testing.T) {
 		t.Fatalf("%d exports are moving, %v", live, err)
 	}
 	if r.wants().IsZero() {
-		t.Error("no worker learns of the export")
+		t.Error("the export is not announced")
 	}
 }
 

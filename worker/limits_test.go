@@ -28,7 +28,7 @@ func TestLastCallsOfTheDayAreUsed(t *testing.T) {
 	// Each handler may hold an export that used the last call for a look-up and cannot create the
 	// person. No handler takes another one.
 	if n := strings.Count(r.logs.String(), `"outcome":"deferred"`); n > handlers {
-		t.Errorf("%d exports were taken only to be put off", n)
+		t.Errorf("%d exports taken only to be deferred", n)
 	}
 
 	r.conn.Limits.CallsPerDay = 1_000_000
@@ -47,7 +47,7 @@ func TestRaisedLimitRunsDeferredExports(t *testing.T) {
 		settings: func(s *worker.Settings) { s.LaneIdle = time.Hour },
 	})
 	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
-	r.eventually("the workflow is put off", func() bool { return strings.Contains(r.logs.String(), `"outcome":"deferred"`) })
+	r.eventually("the workflow is deferred", func() bool { return strings.Contains(r.logs.String(), `"outcome":"deferred"`) })
 	r.conn.Limits.CallsPerDay = 1_000_000
 	r.worker.SetConnections([]store.Connection{r.conn})
 	if b := r.finished(id); b.Created != 1 {

@@ -20,32 +20,32 @@ func TestLongOutageIsReported(t *testing.T) {
 	at := start.Add
 	var tr outage
 	if tr.beginReport(at(time.Hour)) {
-		t.Error("told while the breaker is closed")
+		t.Error("reported while the breaker is closed")
 	}
 	tr.breakerChanged(false, at(0))
 	tr.breakerChanged(false, at(4*time.Minute)) // half open, and open again
 	if tr.beginReport(at(longOutage - time.Second)) {
-		t.Error("told before its time")
+		t.Error("reported too early")
 	}
 	if !tr.beginReport(at(longOutage)) || tr.beginReport(at(longOutage+time.Hour)) {
-		t.Error("not told, or told by two at the same time")
+		t.Error("not reported, or reported twice")
 	}
 	tr.endReport(at(longOutage), nil)
 	if tr.beginReport(at(2*longOutage-time.Second)) || !tr.beginReport(at(2*longOutage)) {
-		t.Error("as long as it lasts it is to be told again after a while, and not sooner")
+		t.Error("not reported again at the interval")
 	}
 	tr.endReport(at(2*longOutage), errors.New("no Redis"))
 	if tr.beginReport(at(2*longOutage)) || !tr.beginReport(at(2*longOutage+reportRetry)) {
-		t.Error("what could not be told is to be told soon")
+		t.Error("a failed report is not repeated soon")
 	}
 	tr.endReport(at(2*longOutage+reportRetry), nil)
 	tr.breakerChanged(true, at(2*time.Hour))
 	tr.breakerChanged(false, at(3*time.Hour))
 	if tr.beginReport(at(3*time.Hour + time.Minute)) {
-		t.Error("a new trouble counts from its own beginning")
+		t.Error("a new outage does not count from its own start")
 	}
 	if !tr.beginReport(at(4 * time.Hour)) {
-		t.Error("a new trouble is not told")
+		t.Error("a new outage is not reported")
 	}
 }
 

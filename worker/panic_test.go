@@ -100,7 +100,7 @@ func TestPanicsOfAnExport(t *testing.T) {
 				t.Errorf("%d panics are logged, want 3", n)
 			}
 			if !strings.Contains(r.logs.String(), "panic_test.go:") {
-				t.Error("the log does not show where the panic came from")
+				t.Error("the log lacks the panic's location")
 			}
 			for _, word := range []string{thrown, "Duarte"} {
 				if strings.Contains(r.logs.String(), word) {
@@ -176,7 +176,7 @@ func TestPanicsOfAnExport(t *testing.T) {
 			t.Errorf("%d panics are logged, want 3", n)
 		}
 		if keys := redistest.Dump(t, r.redis).Holding(thrown); len(keys) > 0 || strings.Contains(r.logs.String(), thrown) {
-			t.Errorf("what was thrown is kept, in Redis under %v", keys)
+			t.Errorf("the panic value is in Redis under %v", keys)
 		}
 		r.clean()
 	})
@@ -265,7 +265,7 @@ func containedGoroutines(t *testing.T, dir string) (contained int) {
 		if strings.Contains(text, "panics.Contain(") || strings.Contains(text, "server.Serve(") {
 			contained++
 		} else {
-			t.Errorf("%s starts a goroutine that does not contain its panics", at)
+			t.Errorf("%s starts a goroutine that does not recover panics", at)
 		}
 	})
 	return contained

@@ -63,6 +63,6 @@ func TestUnreadablePayloadIsRestored(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b := r.finished(batch); b.Created != 2 || b.Dead != 0 {
-		t.Errorf("after sending again: %+v", b)
+		t.Errorf("after submitting again: %+v", b)
 	}
 }

@@ -81,20 +81,20 @@ func TestPlacement(t *testing.T) {
 			}
 			chosen := servers(f, customer)
 			if len(chosen) != min(able, servedBy) {
-				t.Fatalf("%v serve it, of %d that can", chosen, able)
+				t.Fatalf("served by %v of %d able workers", chosen, able)
 			}
 			full := 0
 			for _, name := range chosen {
 				p := f.Workers[name]
 				if !f.Lives(name) || p.Free < 0 || len(p.Refuses) > 0 {
-					t.Errorf("%+v is to serve it", p)
+					t.Errorf("placed on %+v", p)
 				}
 				if p.Free == 0 {
 					full++
 				}
 			}
 			if want := max(min(able, servedBy)-room, 0); full != want {
-				t.Errorf("%d full workers are to serve it, with room in %d", full, room)
+				t.Errorf("placed on %d full workers, with room in %d", full, room)
 			}
 		})
 	})
@@ -111,7 +111,7 @@ func TestPlacement(t *testing.T) {
 		}
 		for w, n := range share {
 			if even := customers * servedBy / len(f.Workers); n < even*85/100 || n > even*115/100 {
-				t.Errorf("worker %s has %d, evenly it were %d", w, n, even)
+				t.Errorf("worker %s has %d, an even share is %d", w, n, even)
 			}
 		}
 	})
@@ -137,7 +137,7 @@ func TestPlacement(t *testing.T) {
 			for _, w := range servers(f, customer) {
 				change(f, w, func(p *store.Peer) { p.Free = 0 })
 				if !placed(f, w, customer, true) {
-					t.Fatalf("%s gives customer %s up", w, customer)
+					t.Fatalf("%s loses customer %s", w, customer)
 				}
 				change(f, w, func(p *store.Peer) { p.Free = 1 })
 			}

@@ -25,7 +25,7 @@ func TestPersonalDataIsSealed(t *testing.T) {
 	r := newRig(t, rigOptions{sim: sim, settings: shortWaits, conn: limited(300), stopped: true,
 		tenant: func(c *icimstest.TenantConfig) { c.PhoneTypes = []string{"Office"} }})
 	if zerolog.GlobalLevel() > zerolog.DebugLevel {
-		t.Fatal("the log must be looked at with all its details")
+		t.Fatal("the log must be at debug level")
 	}
 	scan := func(when string) {
 		if keys := redistest.Dump(t, r.redis).Holding(personalValues...); len(keys) > 0 {
@@ -61,6 +61,6 @@ func TestPersonalDataIsSealed(t *testing.T) {
 		}
 	}
 	if b.Created == 0 || !strings.Contains(r.logs.String(), "iCIMS called") {
-		t.Errorf("the run shows nothing: %+v", b)
+		t.Errorf("the run lacks exports: %+v", b)
 	}
 }

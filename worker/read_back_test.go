@@ -56,7 +56,7 @@ func TestReadBackFindsEachFieldThatArrived(t *testing.T) {
 	r.run(tasks.ToJob(job), tasks.Options{}, people(10)...)
 	v, plan := r.readBack(10)
 	if plan.People != 10 || plan.Workflows != 10 || plan.Calls != 20 || v.MaxCalls != 20 || v.Calls != 20 || r.sim.CallCount() != 20 {
-		t.Errorf("planned %+v, %d calls told, %d made", plan, v.Calls, r.sim.CallCount())
+		t.Errorf("planned %+v, %d calls reported, %d made", plan, v.Calls, r.sim.CallCount())
 	}
 	if n := r.calls("people.get", "workflows.get"); n != 20 {
 		t.Errorf("%d calls read", n)
@@ -100,7 +100,7 @@ func TestReadBackReportsChangedAndMissingFields(t *testing.T) {
 		}
 	}
 	if v.Report.Clean() {
-		t.Error("a report with a field of which nothing arrived is clean")
+		t.Error("a report with a lost field is clean")
 	}
 	for name, f := range r.figures().Fields {
 		if f.Lost() != (name == "education") {
@@ -129,10 +129,10 @@ func TestReadBackReportsMissingPeople(t *testing.T) {
 		t.Errorf("gone %v, want %v; %+v", gone, want, v.Report)
 	}
 	if len(v.Report.Workflows.Gone) != 2 || v.Calls != r.sim.CallCount() || v.Calls != 8 {
-		t.Errorf("%+v, %d calls told, %d made", v.Report.Workflows, v.Calls, r.sim.CallCount())
+		t.Errorf("%+v, %d calls reported, %d made", v.Report.Workflows, v.Calls, r.sim.CallCount())
 	}
 	if f := fates(v.Report)[readback.Email]; f != [4]int{2, 2, 0, 0} {
-		t.Errorf("of those who are there: %v", f)
+		t.Errorf("of the existing people: %v", f)
 	}
 }
 
@@ -154,7 +154,7 @@ func (r *rig) sentKeys() []string {
 	r.t.Helper()
 	keys, err := r.redis.Keys(r.t.Context(), "ix:{"+customer+"}:sent:*").Result()
 	if err != nil || len(keys) == 0 {
-		r.t.Fatalf("%d lists of what was sent, %v", len(keys), err)
+		r.t.Fatalf("%d lists of digests, %v", len(keys), err)
 	}
 	return keys
 }
@@ -182,7 +182,7 @@ func TestReadBackStopsWithoutQuota(t *testing.T) {
 		t.Errorf("%d calls, %+v, %+v", r.sim.CallCount(), plan, v)
 	}
 	if f := r.figures(); len(f.Fields) != 0 {
-		t.Errorf("figures are kept of what was not read: %+v", f)
+		t.Errorf("figures stored for unread records: %+v", f)
 	}
 }
 

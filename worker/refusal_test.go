@@ -218,7 +218,7 @@ func TestRejectedCredentials(t *testing.T) {
 	r.conn.Password = "changed by the customer"
 	r.worker.SetConnections([]store.Connection{r.conn})
 	if !strings.Contains(r.logs.String(), "connection loaded") {
-		t.Error("the log does not say that the connection was taken up")
+		t.Error("the log lacks the loaded connection")
 	}
 	if b := r.finished(id); b.Created != 50 {
 		t.Errorf("batch %+v", b)

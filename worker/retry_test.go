@@ -51,7 +51,7 @@ func TestRetriesSpread(t *testing.T) {
 		seen[r.pause(8)] = true
 	}
 	if len(seen) < 50 {
-		t.Errorf("100 exports that failed together come back at %d different times", len(seen))
+		t.Errorf("100 exports that failed together are retried at %d different times", len(seen))
 	}
 }
 
@@ -128,7 +128,7 @@ func TestAckGuard(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := client.EvalSha(ended, script.Hash(), []string{"n"}).Err(); err == nil {
-		t.Fatal("without the guard a script runs although the context has ended")
+		t.Fatal("without the guard, a script runs after its context has ended")
 	}
 	if n, err := (ackGuard{client}).EvalSha(ended, script.Hash(), []string{"n"}).Int(); n != 1 || err != nil {
 		t.Errorf("with the guard: %d, %v", n, err)

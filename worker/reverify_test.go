@@ -50,7 +50,7 @@ func TestScheduledVerification(t *testing.T) {
 			}
 			asked, err := r.worker.AskDueVerifications(t.Context(), now)
 			if err != nil || asked != c.asked {
-				t.Fatalf("asked for %d, %v", asked, err)
+				t.Fatalf("requested %d, %v", asked, err)
 			}
 			if asked == 0 {
 				return
@@ -72,7 +72,7 @@ func TestSweepRequestsDueVerifications(t *testing.T) {
 	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.VerifyEvery = week }, conn: func(conn *store.Connection) {
 		conn.Profile = store.TenantProfile{VerifiedAt: time.Now().Add(-9 * 24 * time.Hour).UnixMilli()}
 	}})
-	r.eventually("it is asked for", func() bool {
+	r.eventually("the verification is requested", func() bool {
 		e, err := r.ledger.LastControlTask(t.Context(), customer, store.ControlVerify)
 		return err == nil && e.By == worker.VerifiedBySchedule
 	})

@@ -68,7 +68,7 @@ func TestKeyRotationWhileExportsRun(t *testing.T) {
 	second := r.send(tasks.ToJob(job), tasks.Options{}, others...)
 	replaced += reseal().Replaced
 	if replaced == 0 {
-		t.Error("nothing was sealed anew while the exports ran")
+		t.Error("nothing was resealed while the exports ran")
 	}
 	for _, batch := range []store.BatchID{first, second} {
 		if b := r.finished(batch); b.Created != *rotated/2 || b.Dead != 0 {
@@ -76,7 +76,7 @@ func TestKeyRotationWhileExportsRun(t *testing.T) {
 		}
 	}
 	if strings.Contains(r.logs.String(), string(store.ReasonPayloadSealed)) {
-		t.Error("data could not be opened on the way")
+		t.Error("data could not be opened")
 	}
 	reseal()
 	if last := reseal(); last.Old(id) != 0 {
@@ -135,7 +135,7 @@ func sealAll(t *testing.T, ledger *store.Ledger, customer string) func(*store.Le
 		actions, closed, err7 := after.Actions(ctx, customer, 10)
 		journal, err8 := after.Journal(ctx, store.JournalFilter{})
 		if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
-			t.Errorf("what was sealed beside the exports: %v", err)
+			t.Errorf("sealed values: %v", err)
 			return
 		}
 		if c.Password != password || c.Pause == nil || c.Pause.Why != "lunch" || len(history) != 2 || history[1].Who != "ana" ||

@@ -114,7 +114,7 @@ func (w *world) run(sum *tally) {
 			w.tenant.SetPassword("secret")
 		}
 		if w.accesses > 200_000 || time.Since(begin) > 2000*time.Hour {
-			w.t.Errorf("seed %d: after %d accesses and %s the world does not come to rest", w.seed, w.accesses, time.Since(begin))
+			w.t.Errorf("seed %d: not finished after %d accesses and %s", w.seed, w.accesses, time.Since(begin))
 			break
 		}
 		w.disturb()
@@ -279,7 +279,7 @@ func (w *world) verify(batches []store.BatchID, sum *tally) {
 	}
 	inv := w.sim.Invariants()
 	if inv.ExperienceWrites+inv.EducationWrites+inv.PurgedWrites > 0 {
-		complain("writes that must not be: %+v", inv)
+		complain("forbidden writes: %+v", inv)
 	}
 	if n, err := w.ledger.IllegalMoves(ctx, "1234"); err != nil || n > 0 {
 		complain("%d illegal moves, %v", n, err)
@@ -314,7 +314,7 @@ func (w *world) verify(batches []store.BatchID, sum *tally) {
 			}
 			hidden := w.plan.behaviour.EmailView == icimstest.Hidden && o.Reason == store.ReasonEmailUnreadable
 			if o.State == store.Dead && o.Reason != "icims_conflict" && !hidden {
-				complain("export %s died of %s", o.Export, o.Reason)
+				complain("export %s is dead: %s", o.Export, o.Reason)
 			}
 		}
 		if len(outcomes) != b.Accepted || b.Moving() != 0 || b.Ended.IsZero() || counts[store.CountCreated] != b.Created || counts[store.CountUpdated] != b.Updated {
@@ -341,7 +341,7 @@ func (w *world) verifyPermits(complain func(string, ...any)) {
 	case err != nil:
 		complain("standing: %v", err)
 	case s[0].InFlight != 0:
-		complain("%d permits did not come back", s[0].InFlight)
+		complain("%d permits were not returned", s[0].InFlight)
 	}
 	// A Redis that went back has lost the calls of that time.
 	if seen := w.tenant.Traffic(); seen.OverRate+seen.OverInFlight+seen.OverDay > 0 && w.rollbacks == 0 {

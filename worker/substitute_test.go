@@ -92,7 +92,7 @@ func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 		if err != nil || done.Done != 1 {
 			t.Fatalf("retried %+v, %v", done, err)
 		}
-		r.eventually("the export is done and has no task", func() bool {
+		r.eventually("the export is done without a task", func() bool {
 			left, _ := r.size()
 			return r.outcomes(id)[0].State == store.Done && left == 0
 		})
@@ -124,7 +124,7 @@ func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 		r.kill(r.outcomes(id)[0].Export, store.ExpressQueue, time.Second)
 		r.start()
 		if own, got := customer+":"+r.outcomes(id)[0].Export, r.task(r.inspector().ListRetryTasks); got == own {
-			t.Fatal("the task that waits is no substitute")
+			t.Fatal("the waiting task is no substitute")
 		}
 		desk := &operate.Desk{Redis: r.redis, Ledger: r.ledger}
 		receipt, err := desk.Erase(t.Context(), customer, ana().ID, store.EraseOptions{Who: "ana", Why: "a request"})
@@ -147,13 +147,13 @@ func TestInterruptedExportsAreFoundOnce(t *testing.T) {
 		r.pause(store.Pause{By: "maria", Why: "their go-live"})
 		r.killPaused(all[0].Export)
 		r.start()
-		r.eventually("the first is found", func() bool { return r.interrupted() > 0 })
+		r.eventually("the first export is found", func() bool { return r.interrupted() > 0 })
 		r.killPaused(all[1].Export)
-		r.eventually("the second has a substitute", func() bool {
+		r.eventually("the second export has a substitute", func() bool {
 			list, err := r.inspector().ListPendingTasks(express)
 			return err == nil && len(list) == 2
 		})
-		r.eventually("the second is found", func() bool { return r.interrupted() > 1 })
+		r.eventually("the second export is found", func() bool { return r.interrupted() > 1 })
 		if n := r.interrupted(); n != 2 {
 			t.Errorf("2 exports were found %d times", n)
 		}
@@ -170,7 +170,7 @@ func TestInterruptedExportsAreFoundOnce(t *testing.T) {
 		r.eventually("the first is retried in an hour", func() bool { return r.outcomes(id)[0].State == store.Retrying })
 		r.pause(store.Pause{By: "maria", Why: "their go-live"})
 		r.killPaused(r.outcomes(r.send(tasks.ToJob(job), tasks.Options{}, all[1]))[0].Export)
-		r.eventually("the second is found", func() bool { return r.interrupted() > 1 })
+		r.eventually("the second export is found", func() bool { return r.interrupted() > 1 })
 		if n := r.interrupted(); n != 2 {
 			t.Errorf("2 exports were found %d times", n)
 		}

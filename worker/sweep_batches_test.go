@@ -67,7 +67,7 @@ func TestTheSweepClosesAbandonedBatches(t *testing.T) {
 	if receipt.Batch != id || receipt.Accepted != before+1 {
 		t.Errorf("%+v", receipt)
 	}
-	r.eventually("the rest ends as well", func() bool {
+	r.eventually("the remaining exports end too", func() bool {
 		b, err := r.ledger.Batch(t.Context(), id)
 		return err == nil && b.Created == before+1 && !b.Abandoned && !b.Ended.IsZero()
 	})

@@ -43,7 +43,7 @@ func TestSweep(t *testing.T) {
 			t.Errorf("batch %+v", b)
 		}
 		if !strings.Contains(r.logs.String(), "claim whose lease ran out") {
-			t.Error("the sweep did not say what it found")
+			t.Error("the sweep did not log its finding")
 		}
 		r.clean()
 	})
@@ -58,7 +58,7 @@ func TestSweep(t *testing.T) {
 		r.start()
 		r.eventually("it is done", func() bool { return r.outcomes(id)[999].State == store.Done })
 		if b, err := r.ledger.Batch(t.Context(), id); err != nil || b.Moving() < 500 {
-			t.Errorf("it was done after all but %d others, %v", b.Moving(), err)
+			t.Errorf("done after all but %d others, %v", b.Moving(), err)
 		}
 		// The rest does not matter.
 		r.worker.Stop()
@@ -145,7 +145,7 @@ func TestSweep(t *testing.T) {
 			t.Errorf("batch %+v", b)
 		}
 		if !strings.Contains(r.logs.String(), "work that is not announced") {
-			t.Error("the sweep did not say what it found")
+			t.Error("the sweep did not log its finding")
 		}
 		r.clean()
 	})
@@ -164,7 +164,7 @@ func TestSweep(t *testing.T) {
 		}
 		r.start()
 		r.eventually("asynq counts none as active", func() bool { left, _ := r.size(); return left == 0 })
-		r.eventually("the customer wants no lane", func() bool { return r.wants().IsZero() })
+		r.eventually("the customer needs no lane", func() bool { return r.wants().IsZero() })
 		if r.sim.CallCount() != 0 {
 			t.Error("it made calls")
 		}

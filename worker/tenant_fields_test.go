@@ -40,7 +40,7 @@ func TestDropRefusedKeepsItsInput(t *testing.T) {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	if diff := cmp.Diff(before, asJSON(bare), cmpopts.IgnoreMapEntries(func(k string, _ any) bool { return k == "phonetype" })); diff != "" {
-		t.Errorf("more than phone types went\n%s", diff)
+		t.Errorf("more than phone types were removed\n%s", diff)
 	}
 	less := without(f, "workexperience", "education", "unheard")
 	if len(less) != len(f)-2 || less["workexperience"] != nil || less["education"] != nil {

@@ -41,7 +41,7 @@ func TestDisabledTracingCostsNothing(t *testing.T) {
 		_, end := off.controlTask(within, store.ControlTask{})
 		end(control.EndDone, "", 0)
 		if within != ctx || j.traceID() != "" || len(off.around(layers)) != len(layers) {
-			t.Error("something is traced")
+			t.Error("spans were recorded")
 		}
 		j.end(x)
 	})

@@ -166,9 +166,9 @@ func TestExportsOfLargeBatchesAreLinkedToTheirOwnBatch(t *testing.T) {
 		case value(s, traces.Outcome) != "done":
 			continue
 		case s.Parent.IsValid():
-			t.Fatalf("an export of a large batch is a part of trace %s", s.Parent.TraceID())
+			t.Fatalf("an export of a large batch belongs to trace %s", s.Parent.TraceID())
 		case batch == "" || value(s, traces.Batch) != batch:
-			t.Errorf("an export of batch %q says that it is of %q", batch, value(s, traces.Batch))
+			t.Errorf("an export of batch %q names batch %q", batch, value(s, traces.Batch))
 		case len(s.Links) != 1 || s.Links[0].SpanContext.SpanID() != began[batch].SpanID() || s.Links[0].SpanContext.TraceID() != began[batch].TraceID():
 			t.Errorf("export of batch %s has links %v", batch, s.Links)
 		}
@@ -222,7 +222,7 @@ func TestTracesHoldIDsOnly(t *testing.T) {
 				at = below[at]
 			}
 			if names[at] != "export" {
-				t.Errorf("a call of %s is part of %q", s.Name, names[at])
+				t.Errorf("a call of %s belongs to %q", s.Name, names[at])
 			}
 			if value(s, traces.Sent) != "no" {
 				calls++

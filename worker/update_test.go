@@ -96,7 +96,7 @@ func TestUpdate(t *testing.T) {
 		r := newRig(t, rigOptions{sim: calm()})
 		r.tenant.Purge(r.tenant.AddPerson(existing(nil)))
 		if b := r.run(tasks.Prospects, tasks.Options{}, ana()); b.Created != 1 {
-			t.Fatalf("beside a purged profile: %+v", b)
+			t.Fatalf("with a purged profile: %+v", b)
 		}
 		primary := r.tenant.AddPerson(existing(map[string]any{"email": "ana@elsewhere.example.com"}))
 		r.tenant.Merge(r.tenant.PeopleWithEmail("ana.duarte@example.com")[0], primary)
@@ -199,7 +199,7 @@ func TestDummyEmails(t *testing.T) {
 			t.Errorf("batch %+v", b)
 		}
 		if p, _ := r.tenant.Person(other); p["firstname"] != "Anna" {
-			t.Errorf("somebody else was overwritten: %v", p)
+			t.Errorf("another person was overwritten: %v", p)
 		}
 		r.clean()
 	})

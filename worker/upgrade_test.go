@@ -213,7 +213,7 @@ func TestUpgradeFromPreviousVersion(t *testing.T) {
 	u.end("1234")
 	u.end("5678")
 
-	t.Log("every export ends, once")
+	t.Log("every export ends once")
 	for _, c := range []string{"1234", "5678"} {
 		after := u.states(c)
 		if after[store.Dead] != before[c][store.Dead] || after[store.Done]+after[store.Dead] != sum(after) {
@@ -257,17 +257,17 @@ func TestUpgradeFromPreviousVersion(t *testing.T) {
 	}
 	u.controlDone("1234", store.ControlJobs)
 
-	t.Log("nothing was made twice")
+	t.Log("no duplicates were created")
 	u.clean()
 	inv := u.sim.Invariants()
 	if v := inv.Violations(); len(v) > 0 {
 		t.Error(v)
 	}
 	if made := u.calls("people.create"); made != inv.People-people {
-		t.Errorf("%d creates made %d people", made, inv.People-people)
+		t.Errorf("%d creates, %d people", made, inv.People-people)
 	}
 	if made := u.calls("workflows.create"); made != inv.Workflows-workflows {
-		t.Errorf("%d creates made %d workflows", made, inv.Workflows-workflows)
+		t.Errorf("%d creates, %d workflows", made, inv.Workflows-workflows)
 	}
 	for _, c := range u.customers {
 		for _, b := range u.all(c) {
@@ -295,7 +295,7 @@ func TestUpgradeFromPreviousVersion(t *testing.T) {
 	u.clean()
 	u.consistent()
 
-	t.Log("nothing of the previous version's queue is left")
+	t.Log("the previous version's queue is gone")
 	for _, key := range []string{"ix:{1234}:turns", "ix:{1234}:back", "ix:{5678}:turns", "ix:{5678}:back", "ix:{9012}:turns", "ix:{9012}:back", "ix:errands"} {
 		if n, err := u.redis.Exists(t.Context(), key).Result(); n != 0 || err != nil {
 			t.Errorf("%s is still there, %v", key, err)

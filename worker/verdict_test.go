@@ -99,7 +99,7 @@ func TestVerdictIsStoredUntilItSucceeds(t *testing.T) {
 		l.noteVerdict(o)
 		l.background.Wait()
 		if !slices.Equal(s.states, want) {
-			t.Errorf("the store was told %v, want %v", s.states, want)
+			t.Errorf("stored %v, want %v", s.states, want)
 		}
 	}
 	success := outcome{kind: done}
@@ -125,25 +125,25 @@ func TestVerdictsAreStoredInOrder(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	connected, rejected := connectionVerdict{to: store.ConnectionConnected}, connectionVerdict{to: store.CredentialsRejected}
 	if news, tell := v.add(rejected, now); !news || !tell {
-		t.Fatal("the first one is not told")
+		t.Fatal("the first verdict is not stored")
 	}
 	first, _ := v.take()
 	for range 2 { // while it is being stored
 		if _, tell := v.add(connected, now); tell {
-			t.Error("two tell at the same time")
+			t.Error("two stores at the same time")
 		}
 	}
 	v.setStored(first.to, now, nil)
 	second, ok := v.take()
 	if first != rejected || second != connected || !ok {
-		t.Errorf("told %v, then %v", first, second)
+		t.Errorf("stored %v, then %v", first, second)
 	}
 	v.add(connected, now)
 	v.setStored(second.to, now, nil)
 	if third, ok := v.take(); ok {
-		t.Errorf("%v is told although the store knows", third)
+		t.Errorf("%v is stored again", third)
 	}
 	if _, tell := v.add(rejected, now); !tell {
-		t.Error("nobody tells any more")
+		t.Error("a new verdict is not stored")
 	}
 }

@@ -140,7 +140,7 @@ func TestLaggingReplicaMakesNoDuplicates(t *testing.T) {
 	r.crewMemberOf(master.Client(t))
 	batch := r.send(tasks.ToJob(job), tasks.Options{}, people(n)...)
 	r.made(100)
-	r.eventually("the replica has what the master had then", func() bool {
+	r.eventually("the replica has caught up", func() bool {
 		b, err := store.NewLedger(follower, r.ledger.Keys()).Batch(ctx, batch)
 		return err == nil && b.Created > 0
 	})
@@ -175,5 +175,5 @@ func TestEmptiedRedisMakesNoDuplicates(t *testing.T) {
 	batch := r.send(tasks.ToJob(job), tasks.Options{}, all...)
 	r.finished(batch)
 	r.eachOnce(n)
-	r.eventually("a worker says so", func() bool { return r.logs.Count("the ledger is empty but was not") > 0 })
+	r.eventually("a worker logs it", func() bool { return r.logs.Count("the ledger is empty but was not") > 0 })
 }

@@ -102,7 +102,7 @@ func TestWrongJobMakesNoProfile(t *testing.T) {
 		b := r.run(tasks.ToJob(noJob), tasks.Options{}, people(n)...)
 		r.allDead(b, n, store.ReasonJobNotFound)
 		if made := r.sim.Invariants().People; made > atOnce || b.WithoutWorkflow != made {
-			t.Errorf("%d profiles were made, the batch tells of %d", made, b.WithoutWorkflow)
+			t.Errorf("%d profiles created, the batch counts %d", made, b.WithoutWorkflow)
 		}
 		r.clean()
 	})
@@ -256,7 +256,7 @@ func TestNewBatchSettlesDeadLetters(t *testing.T) {
 			t.Fatalf("outcome %+v, %v", o, err)
 		}
 		if last := story[len(story)-1]; last.What != "settled" || len(last.Findings) != 1 || last.Findings[0] != "Batch "+string(right.ID)+" has exported the candidate to job 1701" {
-			t.Errorf("story %+v", last)
+			t.Errorf("timeline %+v", last)
 		}
 	}
 	if n, err := r.ledger.CountDead(t.Context(), customer); err != nil || n != 1 {

@@ -161,7 +161,7 @@ func TestLimiter(t *testing.T) {
 				t.Fatal(err)
 			}
 			if took := time.Since(start); most.Load() != 4 || took > 7500*time.Millisecond {
-				t.Errorf("24 calls of a second, 4 at a time, took %s; %d at a time", took, most.Load())
+				t.Errorf("24 calls of 1s, 4 at a time, took %s; %d at a time", took, most.Load())
 			}
 		})
 	})
@@ -289,10 +289,10 @@ func TestLimiter(t *testing.T) {
 				t.Fatal(err)
 			}
 			if took := time.Since(start).Round(time.Second); took != 10*time.Second {
-				t.Errorf("20 calls of a second, 2 at a time, took %s", took)
+				t.Errorf("20 calls of 1s, 2 at a time, took %s", took)
 			}
 			if shared.free != 2 {
-				t.Errorf("%d places are free at the end, of 2", shared.free)
+				t.Errorf("%d of 2 slots free at the end", shared.free)
 			}
 		})
 	})
@@ -382,10 +382,10 @@ func TestRefusedAccountIsProbedLessOften(t *testing.T) {
 		}
 		r.known()
 		if refused := wantRefusal(t, r.call(l, 200, nil), icims.ReasonCredentials); refused == nil {
-			t.Error("the old credentials are tried again")
+			t.Error("calls with the old credentials are made")
 		}
 		if err := r.call(other, 200, nil); err != nil {
-			t.Errorf("a process with old credentials closed those with new ones: %v", err)
+			t.Errorf("old credentials closed calls with new ones: %v", err)
 		}
 	})
 }
@@ -406,11 +406,11 @@ func TestMissingRightIsNoRefusedAccount(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !l.SucceededRecently() || !other.SucceededRecently() {
-			t.Error("calls are not known to succeed")
+			t.Error("no recent success")
 		}
 		time.Sleep(recentSuccess + time.Second)
 		if l.SucceededRecently() {
-			t.Error("a success of long ago counts")
+			t.Error("an old success counts")
 		}
 	})
 }
@@ -458,7 +458,7 @@ func TestLimiterOpensEarlier(t *testing.T) {
 		}
 		r.known()
 		if l.OpenEarlier(status().Closed, status().ClosedExpress) {
-			t.Error("the same closure opens it")
+			t.Error("the same closure opens the limiter")
 		}
 		wantRefusal(t, r.call(l, 200, nil), icims.ReasonQuotaExhausted)
 		// As if another process had learned that a new window has begun.
@@ -466,13 +466,13 @@ func TestLimiterOpensEarlier(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !l.OpenEarlier(status().Closed, status().ClosedExpress) {
-			t.Error("it stays closed")
+			t.Error("the limiter stays closed")
 		}
 		if err := r.call(l, 200, nil); err != nil {
 			t.Error(err)
 		}
 		if l.OpenEarlier(status().Closed, status().ClosedExpress) {
-			t.Error("an open limiter opens")
+			t.Error("an open limiter reports a change")
 		}
 	})
 }
