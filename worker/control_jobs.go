@@ -22,11 +22,11 @@ func (w *Worker) refreshJobs(ctx context.Context, r *control.Run) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	standing, err := w.standingOf(ctx, r.Conn)
+	quota, err := w.quotaStatus(ctx, r.Conn)
 	if err != nil {
 		return nil, err
 	}
-	calls := standing.Budget
+	calls := quota.Budget
 	if calls == 0 {
 		calls = r.Conn.Limits.CallsPerDay
 	}
@@ -34,21 +34,21 @@ func (w *Worker) refreshJobs(ctx context.Context, r *control.Run) (any, error) {
 		Ledger: w.ledger, Customer: r.Customer, Portals: jobs.PortalNames(portals), List: client, Titles: bulkCalls{client},
 		Calls: r.CallsMade, Budget: w.settings.Jobs.Budget(calls), Now: time.Now, Sleep: sleep,
 		Held: func(ctx context.Context) (store.Reason, error) {
-			standing, err := w.standingOf(ctx, r.Conn)
-			return jobs.Held(standing), err
+			quota, err := w.quotaStatus(ctx, r.Conn)
+			return jobs.Held(quota), err
 		},
 	}
 	done, err := refresh.Run(ctx)
 	return done, err
 }
 
-func (w *Worker) standingOf(ctx context.Context, conn store.Connection) (store.Standing, error) {
+func (w *Worker) quotaStatus(ctx context.Context, conn store.Connection) (store.Standing, error) {
 	caller := store.Caller{Credentials: w.ledger.Keys().CredentialsHash(conn), Limits: conn.Limits}
-	standings, err := w.ledger.StandingsFor(ctx, []string{conn.Customer}, []store.Caller{caller})
+	all, err := w.ledger.StandingsFor(ctx, []string{conn.Customer}, []store.Caller{caller})
 	if err != nil {
 		return store.Standing{}, err
 	}
-	return standings[0], nil
+	return all[0], nil
 }
 
 // bulkCalls reads jobs with bulk permits.

@@ -29,12 +29,12 @@ func (w *Worker) readBack(ctx context.Context, r *control.Run) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	standing, err := w.standingOf(ctx, r.Conn)
+	quota, err := w.quotaStatus(ctx, r.Conn)
 	if err != nil {
 		return nil, err
 	}
 	left := args.Records[min(report.Read, len(args.Records)):]
-	if calls, known := readback.CallsLeft(standing); known && calls < readback.Calls(left) {
+	if calls, known := readback.CallsLeft(quota); known && calls < readback.Calls(left) {
 		report.Stop(store.Reason(icims.ReasonQuotaExhausted))
 		return report, nil
 	}

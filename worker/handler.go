@@ -161,7 +161,7 @@ const (
 // ready waits until exports may begin. If they still may not, it returns the reason. A waiting
 // task does not count as running, so the lane can close.
 func (l *lane) ready(ctx context.Context) outcome {
-	var why error // before the lane began to close
+	var cause error // before the lane began to close
 	for began := l.now(); ; {
 		closing := l.limiter.Draining().Err() != nil
 		err := l.admits(ctx)
@@ -169,12 +169,12 @@ func (l *lane) ready(ctx context.Context) outcome {
 		case err == nil:
 			return outcome{}
 		case !closing:
-			why = err
-		case why == nil:
-			why = err
+			cause = err
+		case cause == nil:
+			cause = err
 		}
 		if closing || l.now().Sub(began) >= readyWithin {
-			return failed(why)
+			return failed(cause)
 		}
 		select {
 		case <-ctx.Done():

@@ -79,7 +79,7 @@ func (l *lane) startExport() (done func()) {
 	return func() { l.counts.running.Add(-1) }
 }
 
-func (h *exportCounts) idle() bool { return h.running.Load() == 0 }
+func (c *exportCounts) idle() bool { return c.running.Load() == 0 }
 
 // newLane opens a lane for all of the customer's queues, or for the express queue alone.
 func (w *Worker) newLane(conn store.Connection, expressOnly bool) (*lane, error) {

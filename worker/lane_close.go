@@ -132,7 +132,7 @@ func (w *Worker) closeLane(l *lane, why string) {
 		l.close(why)
 		// Exports that returned to the queue after the reschedule are due now.
 		if held || l.rescheduledAt != notRescheduled && l.rescheduledAt != l.counts.started.Load() {
-			w.wakeOthers(customer)
+			w.announceWork(customer)
 		}
 		if why == connectionChanged {
 			w.runNow(customer)
@@ -140,8 +140,8 @@ func (w *Worker) closeLane(l *lane, why string) {
 	})
 }
 
-// wakeOthers announces a customer whose closed lane left work.
-func (w *Worker) wakeOthers(customer string) {
+// announceWork announces a customer whose closed lane left work.
+func (w *Worker) announceWork(customer string) {
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
 	if err := w.ledger.Announce(ctx, customer); err != nil {

@@ -27,9 +27,9 @@ type finder struct {
 // Each hit costs a call, so these bound the hits that are read: of an exact search, of a search
 // for several addresses that also finds longer ones, and of such a search for one address.
 const (
-	maxReads   = 400
-	maxGuesses = 25
-	maxPatient = 200
+	maxReads         = 400
+	maxGuesses       = 25
+	maxSingleGuesses = 200
 )
 
 // people are the hits of a search, by lower-case address.
@@ -156,7 +156,7 @@ func (f *finder) readExact(ctx context.Context, ids []icims.PersonID, emails []s
 func (f *finder) readGuesses(ctx context.Context, ids []icims.PersonID, emails []string, alone bool, found *people) error {
 	limit := maxGuesses
 	if alone {
-		limit = maxPatient
+		limit = maxSingleGuesses
 	}
 	if len(ids) > limit {
 		found.doubt = cmp.Or(found.doubt, error(&doubt{reason: store.ReasonEmailAmbiguous}))

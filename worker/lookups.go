@@ -50,7 +50,7 @@ type chunk struct {
 // found are the people with an export's email, without purged profiles.
 type found struct{ people []*icims.Person }
 
-func (f *found) nobody() bool { return len(f.people) == 0 }
+func (f *found) none() bool { return len(f.people) == 0 }
 
 func newLookups(f *finder, ledger *store.Ledger, size int, maxAge time.Duration, log zerolog.Logger) *lookups {
 	return &lookups{finder: f, ledger: ledger, size: size, maxAge: maxAge, log: log, chunks: map[chunkKey]*chunk{}}

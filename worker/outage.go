@@ -27,36 +27,36 @@ const (
 )
 
 // breakerChanged records a change of the breaker. Between probes it is half open or open.
-func (t *outage) breakerChanged(closed bool, now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (o *outage) breakerChanged(closed bool, now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	switch {
 	case closed:
-		t.since, t.nextReport = time.Time{}, time.Time{}
-	case t.since.IsZero():
-		t.since = now
+		o.since, o.nextReport = time.Time{}, time.Time{}
+	case o.since.IsZero():
+		o.since = now
 	}
 }
 
 // beginReport reports whether the store has to be updated now. If so, the caller must call
 // endReport.
-func (t *outage) beginReport(now time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.reporting || t.since.IsZero() || now.Sub(t.since) < longOutage || now.Before(t.nextReport) {
+func (o *outage) beginReport(now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.reporting || o.since.IsZero() || now.Sub(o.since) < longOutage || now.Before(o.nextReport) {
 		return false
 	}
-	t.reporting = true
+	o.reporting = true
 	return true
 }
 
 // endReport records the result of a report.
-func (t *outage) endReport(now time.Time, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.reporting, t.nextReport = false, now.Add(longOutage)
+func (o *outage) endReport(now time.Time, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.reporting, o.nextReport = false, now.Add(longOutage)
 	if err != nil {
-		t.nextReport = now.Add(reportRetry)
+		o.nextReport = now.Add(reportRetry)
 	}
 }
 
@@ -64,8 +64,8 @@ func (t *outage) endReport(now time.Time, err error) {
 // degraded until an export succeeds. The caller holds mu.
 func (w *Worker) reportOutages(now time.Time) {
 	for customer, k := range w.tenants {
-		conn, t := w.connections[customer], k.breaker.outage
-		if !conn.Stored || !t.beginReport(now) {
+		conn, o := w.connections[customer], k.breaker.outage
+		if !conn.Stored || !o.beginReport(now) {
 			continue
 		}
 		spawn(&w.background, w.log, "verdicts", func() {
@@ -77,7 +77,7 @@ func (w *Worker) reportOutages(now time.Time) {
 			} else {
 				w.forgetVerdict(customer)
 			}
-			t.endReport(now, err)
+			o.endReport(now, err)
 		})
 	}
 }

@@ -98,9 +98,9 @@ func (w *Worker) mayReverify(ctx context.Context, c store.Connection, now time.T
 			return false, nil
 		}
 	}
-	standing, err := w.standingOf(ctx, c)
+	quota, err := w.quotaStatus(ctx, c)
 	if err != nil {
 		return false, err
 	}
-	return jobs.Held(standing) == "" && (standing.Budget == 0 || standing.Left >= standing.Budget/2), nil
+	return jobs.Held(quota) == "" && (quota.Budget == 0 || quota.Left >= quota.Budget/2), nil
 }

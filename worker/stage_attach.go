@@ -53,7 +53,7 @@ func (s attachStage) exec(ctx context.Context, x *export) outcome {
 			return ledgerFault(err)
 		}
 	}
-	return s.place(ctx, x)
+	return s.createWorkflow(ctx, x)
 }
 
 // existing returns the workflow that links the person to the job, or 0. It is not documented
@@ -113,7 +113,9 @@ func noAnswer(e *icims.Error) bool {
 	}
 }
 
-func (s attachStage) place(ctx context.Context, x *export) outcome {
+// createWorkflow posts the workflow. It sends it again without a refused source, and with another
+// status or none if the status is refused.
+func (s attachStage) createWorkflow(ctx context.Context, x *export) outcome {
 	known := x.status
 	status, source := known.ref, s.tenant.takesSource(s.conn)
 	for {
@@ -125,7 +127,7 @@ func (s attachStage) place(ctx context.Context, x *export) outcome {
 		id, answer, err := s.client.CreateWorkflow(ctx, fields)
 		if err == nil {
 			x.sentWorkflow = append(x.sentWorkflow, fields)
-			s.seeStatus(ctx, x, id, status, known, x.warnWorkflow(answer))
+			s.checkStatus(ctx, x, id, status, known, x.warnWorkflow(answer))
 			return outcome{kind: done, workflow: id}
 		}
 		refusal, ok := errors.AsType[*icims.Error](err)
@@ -209,5 +211,5 @@ func (s attachStage) merged(ctx context.Context, x *export, into icims.PersonID)
 		x.notef("workflow %d already links the person to the job", id)
 		return outcome{kind: done, workflow: id}
 	}
-	return s.place(ctx, x)
+	return s.createWorkflow(ctx, x)
 }

@@ -40,9 +40,9 @@ func (s attachStage) searchStatus(ctx context.Context, label string) (store.Node
 	return store.NodeRef{ID: found.ID, Value: label}, nil
 }
 
-// seeStatus checks and corrects the status of a new workflow. The workflow counts as created
+// checkStatus checks and corrects the status of a new workflow. The workflow counts as created
 // whatever the result.
-func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.WorkflowID, sent store.NodeRef, known statusInfo, warned bool) {
+func (s attachStage) checkStatus(ctx context.Context, x *export, id icims.WorkflowID, sent store.NodeRef, known statusInfo, warned bool) {
 	if s.conn.Status.IsZero() && sent.IsZero() {
 		return
 	}

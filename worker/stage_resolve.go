@@ -16,9 +16,9 @@ import (
 // a person with the same email.
 type resolveStage struct{ *lane }
 
-// maxDraws bounds how often a dummy address is generated. With four billion addresses, a second
+// maxDummies bounds how often a dummy address is generated. With four billion addresses, a second
 // one is rare and a third practically never needed.
-const maxDraws = 5
+const maxDummies = 5
 
 func (s resolveStage) exec(ctx context.Context, x *export) outcome {
 	if x.personID != 0 && !x.claim.PersonProven {
@@ -43,7 +43,7 @@ func (s resolveStage) exec(ctx context.Context, x *export) outcome {
 			x.notef("the person with the dummy address has the candidate's name: an earlier attempt created it, and its record is lost")
 			return outcome{}
 		}
-		return s.redraw(ctx, x)
+		return s.replaceDummy(ctx, x)
 	}
 	return outcome{}
 }
@@ -80,11 +80,11 @@ func (s resolveStage) settleCreate(ctx context.Context, x *export) outcome {
 	if err != nil {
 		return failed(err)
 	}
-	if why, spent := s.retries.spent(x.claim); f.nobody() && spent {
+	if why, spent := s.retries.spent(x.claim); f.none() && spent {
 		x.notef("iCIMS has nobody with this email: the lost POST did not take effect and is not repeated")
 		return outcome{kind: dead, reason: why}
 	}
-	if f.nobody() {
+	if f.none() {
 		x.notef("iCIMS has nobody with this email: the lost POST did not take effect and is repeated")
 		return outcome{}
 	}
@@ -140,10 +140,10 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 	return nil
 }
 
-// redraw gives the export another dummy address. The first one belongs to another person, who
+// replaceDummy gives the export another dummy address. The first one belongs to another person, who
 // must not be overwritten.
-func (s resolveStage) redraw(ctx context.Context, x *export) outcome {
-	for range maxDraws {
+func (s resolveStage) replaceDummy(ctx context.Context, x *export) outcome {
+	for range maxDummies {
 		p := x.payload
 		p.Candidate.Email = tasks.DummyEmail(int32(uint32(s.retries.random()*(1<<32))), cmp.Or(s.conn.DummyDomain, s.settings.DummyDomain))
 		free, err := s.ledger.Redraw(ctx, x.claim, s.ledger.Keys().EmailHash(x.ref.Customer, p.Candidate.Email), p.Encode())
@@ -159,7 +159,7 @@ func (s resolveStage) redraw(ctx context.Context, x *export) outcome {
 		if err != nil {
 			return failed(err)
 		}
-		if f.nobody() {
+		if f.none() {
 			return outcome{}
 		}
 	}

@@ -41,7 +41,7 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 	if err != nil {
 		x.personID = 0
 		if addressTaken(err) {
-			return s.taken(ctx, x, err)
+			return s.useExisting(ctx, x, err)
 		}
 		return failed(err)
 	}
@@ -75,12 +75,12 @@ func addressTaken(err error) bool {
 	return e.Reason == icims.ReasonConflict || e.Reason == icims.ReasonFieldRefused && slices.Equal(e.Fields(), []string{mapping.FieldEmail})
 }
 
-// takenTries is how often the export looks for a person that exists according to iCIMS. Searches
+// conflictTries is how often the export looks for a person that exists according to iCIMS. Searches
 // lag, but a profile hidden from the account never appears.
-const takenTries = 4
+const conflictTries = 4
 
-// taken continues with the person that the look-up missed.
-func (s writeStage) taken(ctx context.Context, x *export, refusal error) outcome {
+// useExisting continues with the person that the look-up missed.
+func (s writeStage) useExisting(ctx context.Context, x *export, refusal error) outcome {
 	if x.payload.Dummy {
 		// Another person has it, who must not be overwritten: the next attempt finds that person
 		// and generates another address.
@@ -90,10 +90,10 @@ func (s writeStage) taken(ctx context.Context, x *export, refusal error) outcome
 	if err != nil {
 		return failed(err)
 	}
-	if f.nobody() {
+	if f.none() {
 		o := failed(refusal)
 		o.reason = store.Reason(icims.ReasonConflict)
-		if x.claim.Attempts < takenTries {
+		if x.claim.Attempts < conflictTries {
 			o.kind = retry
 		}
 		return o
@@ -192,7 +192,7 @@ func (x *export) warnAnswer(t *tenant, r request, answer *icims.Response) map[st
 	}
 	warned := map[string]bool{}
 	for _, p := range answer.Warnings {
-		name, child, held := r.holder(p.Field)
+		name, child, held := r.locate(p.Field)
 		warned[name] = held
 		if !held || name == mapping.FieldSource || slices.Contains(requiredFields, name) {
 			x.warn(mapping.WarningSaved.About(p.Field))

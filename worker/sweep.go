@@ -130,11 +130,11 @@ func (s *sweep) round(ctx context.Context) error {
 		defer cancel()
 		return s.visit(ctx, customer, now)
 	}
-	return errors.Join(looked, s.takeOver(ctx), s.each(ctx, s.due(busy), visit), s.manualActions(ctx, listed, now), s.reverify(ctx, now), s.sweepBatches(ctx, time.Now()))
+	return errors.Join(looked, s.convert(ctx), s.each(ctx, s.due(busy), visit), s.manualActions(ctx, listed, now), s.reverify(ctx, now), s.sweepBatches(ctx, time.Now()))
 }
 
-// takeOver converts each customer's data of an earlier version, once.
-func (s *sweep) takeOver(ctx context.Context) error {
+// convert converts each customer's data of an earlier version, once.
+func (s *sweep) convert(ctx context.Context) error {
 	var (
 		mu   sync.Mutex
 		left []string
@@ -262,24 +262,24 @@ func (s *sweep) manualActions(ctx context.Context, listed []store.Announced, now
 		return nil
 	}
 	s.manualChecked = now
-	var resting []string
+	var idle []string
 	wanted := map[string]bool{}
 	for _, a := range listed {
 		wanted[a.Customer] = true
 		if a.Wants.After(now) {
-			resting = append(resting, a.Customer)
+			idle = append(idle, a.Customer)
 		}
 	}
 	s.mu.Lock()
 	for customer := range s.watched {
 		if !wanted[customer] {
-			resting = append(resting, customer)
+			idle = append(idle, customer)
 		}
 	}
 	s.mu.Unlock()
 	before := s.pending
 	s.pending = map[string]int{}
-	err := s.each(ctx, resting, func(ctx context.Context, customer string) error {
+	err := s.each(ctx, idle, func(ctx context.Context, customer string) error {
 		ctx, cancel := context.WithTimeout(ctx, readWithin)
 		defer cancel()
 		pending, err := tasks.Pending(ctx, s.redis, customer)

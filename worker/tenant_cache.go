@@ -28,8 +28,8 @@ const (
 	relearnAfter = time.Hour
 )
 
-// cacheTenant returns the cache of a customer; fresh creates it. The caller holds mu.
-func (w *Worker) cacheTenant(conn store.Connection, fresh func() *tenantCache) *tenantCache {
+// tenantOrNew returns the cache of a customer; fresh creates it. The caller holds mu.
+func (w *Worker) tenantOrNew(conn store.Connection, fresh func() *tenantCache) *tenantCache {
 	now := time.Now()
 	k := w.tenants[conn.Customer]
 	if k == nil {
@@ -45,7 +45,7 @@ func (w *Worker) cacheTenant(conn store.Connection, fresh func() *tenantCache) *
 
 // cachedTenant returns the cache of a connection's customer. The caller holds mu.
 func (w *Worker) cachedTenant(conn store.Connection, log zerolog.Logger) *tenantCache {
-	return w.cacheTenant(conn, func() *tenantCache {
+	return w.tenantOrNew(conn, func() *tenantCache {
 		return &tenantCache{tenant: newTenant(conn, conn.Profile.SettleTime(w.settings.SettleTime)), breaker: newBreaker(conn.Customer, log, w.reportBreaker(conn.Customer)), throttle: newThrottle(time.Now)}
 	})
 }

@@ -50,8 +50,8 @@ func (t *tenant) prepare(r *request) []mapping.Warning {
 		return ws
 	}
 	for _, name := range sortedNames(r.fields) {
-		lesson := t.fields[name]
-		if lesson != nil && !lesson.accepted && len(lesson.refused) >= dropAfter || t.refuses(name, r.fields[name]) {
+		history := t.fields[name]
+		if history != nil && !history.accepted && len(history.refused) >= dropAfter || t.refuses(name, r.fields[name]) {
 			r.fields = without(r.fields, name)
 			ws.Add(t.aboutField(name, "")...)
 			continue
@@ -139,7 +139,7 @@ func (t *tenant) dropRefused(r *request, err *icims.Error) ([]mapping.Warning, b
 }
 
 func (t *tenant) dropRefusedField(r *request, p icims.Problem) ([]mapping.Warning, bool) {
-	name, child, ok := r.holder(p.Field)
+	name, child, ok := r.locate(p.Field)
 	switch {
 	case r.collection != "":
 		return t.dropRefusedEntry(r, child, p.Required()), ok
@@ -232,14 +232,14 @@ func (t *tenant) dropLacking(r *request, name, child string, entries []icims.Fie
 
 // refuseField records a refused value of a field.
 func (t *tenant) refuseField(name string, value any) {
-	lesson := t.fields[name]
-	if lesson == nil {
-		lesson = &fieldHistory{refused: map[string]bool{}}
-		t.fields[name] = lesson
+	history := t.fields[name]
+	if history == nil {
+		history = &fieldHistory{refused: map[string]bool{}}
+		t.fields[name] = history
 	}
 	key := valueKey(name, value)
-	if !lesson.accepted && len(lesson.refused) < dropAfter {
-		lesson.refused[key] = true
+	if !history.accepted && len(history.refused) < dropAfter {
+		history.refused[key] = true
 	}
 	t.remember(key)
 }
@@ -284,16 +284,16 @@ func (r *request) hold(name string, entries []icims.Fields, suspect func(icims.F
 // alreadyHeld reports whether a name refers to a collection whose entries are held.
 func (r *request) alreadyHeld(named string) bool {
 	for _, h := range r.held {
-		if _, _, ok := h.holder(named); ok {
+		if _, _, ok := h.locate(named); ok {
 			return true
 		}
 	}
 	return false
 }
 
-// holder returns the field and child that iCIMS means. It may name a field, a path such as
+// locate returns the field and child that iCIMS means. It may name a field, a path such as
 // education[0].school, or a child alone.
-func (r *request) holder(named string) (name, child string, ok bool) {
+func (r *request) locate(named string) (name, child string, ok bool) {
 	parts := slices.DeleteFunc(strings.FieldsFunc(named, func(c rune) bool { return c == '.' || c == '[' || c == ']' }), func(part string) bool {
 		return strings.Trim(part, "0123456789") == ""
 	})

@@ -27,8 +27,8 @@ type verdicts struct {
 	storing  bool
 }
 
-// verdictHolds is how long a stored verdict is taken to be still in the store.
-const verdictHolds = time.Minute
+// verdictValid is how long a stored verdict is taken to be still in the store.
+const verdictValid = time.Minute
 
 // add adds a verdict. changed: it differs from the last one. tell: the caller must store the
 // pending verdicts, see take.
@@ -40,7 +40,7 @@ func (v *verdicts) add(to connectionVerdict, now time.Time) (changed, write bool
 	case v.storing:
 		v.pending = to // it may differ from the one being stored
 		return changed, false
-	case v.stored == to.to && now.Sub(v.storedAt) < verdictHolds:
+	case v.stored == to.to && now.Sub(v.storedAt) < verdictValid:
 		return changed, false
 	}
 	v.pending, v.storing, v.stored = to, true, ""

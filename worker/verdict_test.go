@@ -112,7 +112,7 @@ func TestVerdictIsStoredUntilItSucceeds(t *testing.T) {
 	note(refusal, store.CredentialsRejected)
 	note(refusal)
 	note(success, store.ConnectionConnected)
-	now = now.Add(verdictHolds)
+	now = now.Add(verdictValid)
 	note(success, store.ConnectionConnected) // another process may have stored another one
 	l.verdicts.forget()
 	note(success, store.ConnectionConnected)
