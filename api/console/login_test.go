@@ -190,7 +190,7 @@ func TestWhoHasToWaitIsToldWithinTheFrame(t *testing.T) {
 	p := r.person(api.ScopeExport, mine)
 	wanted := "/customers/1234/batches?tests=true"
 	p.get(wanted).wants(t, http.StatusOK)
-	// The login leaves no pending state.
+	// The rate limit has no request left for whoami.
 	got := p.get(wanted)
 	got.wants(t, http.StatusTooManyRequests, "Too many requests with this API key.", "Try again in 2s.", `href="/customers/1234/batches?tests=true">Try again`, `aria-label="Sections"`, `href="/lanes"`, "test export", "Log out")
 	if after := got.Header.Get("Retry-After"); after != "2" {

@@ -233,7 +233,7 @@ func TestRedisAuthorityFile(t *testing.T) {
 	}{
 		"a file that is not there":    {[]string{onTLS, "--redis-ca-file=" + authority + "x"}, "ICIMS_EXPORT_REDIS_CA_FILE cannot be read"},
 		"a file without certificates": {[]string{onTLS, "--redis-ca-file=redis_refuses_test.go"}, "ICIMS_EXPORT_REDIS_CA_FILE contains no certificate"},
-		"a URL without TLS":           {[]string{"--redis-url=redis://" + addr, "--redis-ca-file=" + authority}, "asks for no TLS"},
+		"a URL without TLS":           {[]string{"--redis-url=redis://" + addr, "--redis-ca-file=" + authority}, "does not use TLS"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := call(t, append([]string{"lanes"}, c.args...)...)
