@@ -10,7 +10,7 @@ import (
 	"github.com/seekout/icims-export/operate"
 )
 
-func TestAuditsThatPanicWriteNoMore(t *testing.T) {
+func TestPanickedAuditStopsWriting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newClockRig(t)
 		defer r.end()

@@ -9,7 +9,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-func TestTheListOfConnectionsTellsWhoseExportsNeedSomebody(t *testing.T) {
+func TestConnectionListShowsExportsThatNeedAttention(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	queue := func(customer string, n int) []string {

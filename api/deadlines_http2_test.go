@@ -49,7 +49,7 @@ func testCertificate(t *testing.T) tls.Certificate {
 	return server.TLS.Certificates[0]
 }
 
-func TestUploadsOverHTTP2MayTakeLong(t *testing.T) {
+func TestSlowUploadsOverHTTP2AreAllowed(t *testing.T) {
 	pair := testCertificate(t)
 	for name, tt := range map[string]struct{ pause, busy time.Duration }{
 		"for longer than other requests": {5 * time.Second, 0},
@@ -105,7 +105,7 @@ func TestUploadsOverHTTP2MayTakeLong(t *testing.T) {
 	}
 }
 
-func TestUploadsOverHTTP2MayNotStandStill(t *testing.T) {
+func TestStalledUploadsOverHTTP2End(t *testing.T) {
 	pair := testCertificate(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := newClockRig(t)
@@ -127,7 +127,7 @@ func TestUploadsOverHTTP2MayNotStandStill(t *testing.T) {
 }
 
 // Events may be further apart than the time limit of a write.
-func TestAnswersOverHTTP2MayPause(t *testing.T) {
+func TestResponsesOverHTTP2MayPause(t *testing.T) {
 	pair := testCertificate(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := newClockRig(t)

@@ -161,7 +161,7 @@ func uploadHead(length int) string {
 	return fmt.Sprintf("POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: %d\r\n\r\n", length)
 }
 
-func TestUploadsMayTakeLong(t *testing.T) {
+func TestSlowUploadsAreAllowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newClockRig(t)
 		defer r.end()
@@ -175,7 +175,7 @@ func TestUploadsMayTakeLong(t *testing.T) {
 	})
 }
 
-func TestUploadsMayNotStandStill(t *testing.T) {
+func TestStalledUploadsEnd(t *testing.T) {
 	for name, tt := range map[string]struct {
 		pause time.Duration
 		texts []string
@@ -208,7 +208,7 @@ func TestUploadsMayNotStandStill(t *testing.T) {
 	}
 }
 
-func TestAnswersMayTakeLong(t *testing.T) {
+func TestSlowResponsesAreAllowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newClockRig(t)
 		defer r.end()
@@ -230,7 +230,7 @@ func TestAnswersMayTakeLong(t *testing.T) {
 	})
 }
 
-func TestAnswersThatNobodyTakesEnd(t *testing.T) {
+func TestUnreadResponsesEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newClockRig(t)
 		defer r.end()
@@ -253,7 +253,7 @@ func TestAnswersThatNobodyTakesEnd(t *testing.T) {
 }
 
 // A waiting request does not count as stalled.
-func TestRequestsMayWait(t *testing.T) {
+func TestWaitingRequestsAreAllowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newClockRig(t)
 		defer r.end()
@@ -331,7 +331,7 @@ func TestStopEndsStreamsAndFinishesTheRest(t *testing.T) {
 	})
 }
 
-func TestStopCutsOffWhatDoesNotEnd(t *testing.T) {
+func TestStopEndsHangingRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newClockRig(t)
 		r.stream("/stubborn", func(w http.ResponseWriter, req *http.Request) {

@@ -147,7 +147,7 @@ func TestEveryRouteNeedsAKeyWithItsScope(t *testing.T) {
 	}
 }
 
-func TestScopesIncludeWhatTheySay(t *testing.T) {
+func TestScopesIncludeEachOther(t *testing.T) {
 	want := map[Scope][]Scope{
 		ScopeRead: {ScopeRead}, ScopeExport: {ScopeRead, ScopeExport}, ScopeOperate: {ScopeRead, ScopeOperate},
 		ScopeAdmin: {ScopeRead, ScopeExport, ScopeOperate, ScopeAdmin},
@@ -194,7 +194,7 @@ func withoutRateLimits(d *Deps) { d.Settings.KeyRate, d.Settings.KeyBurst = 1e6,
 
 // Every route returns an error for an unknown customer in the path: it returns no empty list and
 // changes nothing.
-func TestAnUnknownCustomerIsNotFoundOnAnyRoute(t *testing.T) {
+func TestEveryRouteRefusesUnknownCustomers(t *testing.T) {
 	r := newRig(t)
 	admin := r.key(ScopeAdmin)
 	makesKnown := []string{"put-connection", "pause-lane", "resume-lane", "verify-connection"}

@@ -24,7 +24,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-func TestKeyIsRefusedAtOnceWhenItIsRevokedOrExpires(t *testing.T) {
+func TestRevokedAndExpiredKeysAreRefused(t *testing.T) {
 	r := newRig(t)
 	made, token, err := r.Ledger.NewAPIKey(t.Context(), store.APIKey{Name: "console", Scopes: []string{"read"}, Expires: r.now.Now().Add(time.Hour)}, r.now.Now())
 	if err != nil {
@@ -41,7 +41,7 @@ func TestKeyIsRefusedAtOnceWhenItIsRevokedOrExpires(t *testing.T) {
 	r.call(token, http.MethodGet, "/v1/whoami", nil).problem(CodeUnauthenticated)
 }
 
-func TestAuthorizationTakesOneForm(t *testing.T) {
+func TestAuthorizationHeaderForms(t *testing.T) {
 	r := newRig(t)
 	key := r.key(ScopeRead)
 	for header, want := range map[string]int{
@@ -100,7 +100,7 @@ func TestFailedLoginsAreLimitedByAddress(t *testing.T) {
 	whoami(good).problem(CodeTooManyFailures)
 }
 
-func TestAddressByWhichFailuresAreCounted(t *testing.T) {
+func TestFailuresAreCountedByAddress(t *testing.T) {
 	r := newRig(t, func(d *Deps) { d.Settings.TrustedProxies = []string{"10.0.0.0/8", "192.0.2.1", "fd00::/8"} })
 	for name, tt := range map[string]struct{ remote, forwarded, want string }{
 		"a caller":                            {"203.0.113.9:1234", "", "203.0.113.9"},
@@ -144,7 +144,7 @@ func TestRequestsOfAKeyAreLimited(t *testing.T) {
 }
 
 // One key cannot take all request slots. When all are taken, every caller gets an error.
-func TestRequestsAtTheSameTimeAreLimited(t *testing.T) {
+func TestConcurrentRequestsAreLimited(t *testing.T) {
 	r := newRig(t, func(d *Deps) { d.Settings.MaxRequests = 8 })
 	p := r.withProbes()
 	began, end := make(chan struct{}, 8), make(chan struct{})
@@ -191,7 +191,7 @@ func TestRequestsAtTheSameTimeAreLimited(t *testing.T) {
 	r.call(keys[0], http.MethodGet, "/v1/whoami", nil).is(http.StatusOK, nil)
 }
 
-func TestRedisBeingAwayIsToldAsSuch(t *testing.T) {
+func TestUnreachableRedisIsReported(t *testing.T) {
 	away := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
 	t.Cleanup(func() { away.Close() })
 	r := newRigOn(t, away)
@@ -243,7 +243,7 @@ func TestHSTSBehindATLSProxy(t *testing.T) {
 	}
 }
 
-func TestUnknownAddressesAndMethodsAreProblems(t *testing.T) {
+func TestUnknownPathsAndMethodsAreProblems(t *testing.T) {
 	r := newRig(t)
 	key := r.key(ScopeAdmin)
 	for _, path := range []string{"/", "/v1", "/v1/", "/v1/whoami/", "//v1/whoami", "/v1/./whoami", "/v1/../v1/whoami", "/V1/whoami", "/v1/whoami%2F", "/docs", "/schemas/Problem.json"} {
@@ -314,7 +314,7 @@ func certificate(t *testing.T, certFile, keyFile string) *x509.CertPool {
 	return pool
 }
 
-func TestServeSpeaksTLSAndTakesUpANewCertificate(t *testing.T) {
+func TestServeUsesTLSAndReloadsTheCertificate(t *testing.T) {
 	r := newRig(t)
 	folder := t.TempDir()
 	certFile, keyFile := filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")

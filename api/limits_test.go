@@ -6,7 +6,7 @@ import (
 )
 
 // A few keys cannot take all upload slots.
-func TestAKeyHasAtMostAQuarterOfAllUploads(t *testing.T) {
+func TestKeyHasAtMostAQuarterOfAllUploads(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ key, all, want int }{
 		"by default":                         {DefaultKeyUploads, DefaultUploads, 8},

@@ -10,7 +10,7 @@ import (
 )
 
 // A closed page is not logged as an error.
-func TestARequestWhoseCallerHasLeftIsNoError(t *testing.T) {
+func TestClosedRequestIsNoError(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end     func(context.Context) (context.Context, context.CancelFunc)
 		level   string

@@ -8,7 +8,7 @@ import (
 )
 
 // Pages do not take the API's request slots.
-func TestPagesTakeNoPlacesOfTheAPI(t *testing.T) {
+func TestPagesTakeNoAPISlots(t *testing.T) {
 	const most = 4
 	r := newRig(t, func(d *Deps) { d.Settings.MaxRequests = most })
 	began, end := make(chan struct{}, most), make(chan struct{})

@@ -16,7 +16,7 @@ func (s *pageShares) fill(v visitor) (entered int, why *fullShare) {
 	}
 }
 
-func TestNobodyFillsAllPlacesOfThePages(t *testing.T) {
+func TestNoVisitorTakesAllPageSlots(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ places, key, address, strangers int }{
 		{4, 2, 2, 2}, {8, 4, 4, 4}, {16, 8, 8, 8}, {40, 10, 8, 20}, {80, 20, 8, 40}, {1000, 250, 100, 500},

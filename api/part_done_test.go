@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-func TestWhatWasDoneInPartIsTold(t *testing.T) {
+func TestPartialResultsAreReported(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		err    error

@@ -88,7 +88,7 @@ const (
 )
 
 // Each invalid field is named; values and unknown names are not repeated.
-func TestWrongFieldsAreNamed(t *testing.T) {
+func TestInvalidFieldsAreNamed(t *testing.T) {
 	r := newRig(t, withoutRateLimits)
 	r.withProbes()
 	key := r.key(ScopeOperate, mine)
@@ -159,7 +159,7 @@ func TestBodiesAreRefused(t *testing.T) {
 	small.call(small.key(ScopeExport), http.MethodPost, streamPath, strings.NewReader(strings.Repeat("x", 1001)), "Content-Type", "text/csv").is(http.StatusOK, nil)
 }
 
-func TestChangesAreInTheJournalBeforeTheyAreMade(t *testing.T) {
+func TestChangesAreLoggedBeforeTheyAreMade(t *testing.T) {
 	r := newRig(t, withoutRateLimits)
 	p := r.withProbes()
 	key, exporter := r.key(ScopeOperate, mine), r.key(ScopeExport, mine)
@@ -238,7 +238,7 @@ func TestChangesAreInTheJournalBeforeTheyAreMade(t *testing.T) {
 	}
 }
 
-func TestNothingIsChangedThatTheJournalCannotTake(t *testing.T) {
+func TestNothingChangesWithoutAnAuditLogEntry(t *testing.T) {
 	r := newRig(t)
 	p := r.withProbes()
 	made := false
@@ -266,7 +266,7 @@ func TestNothingIsChangedThatTheJournalCannotTake(t *testing.T) {
 }
 
 // An unexpected error appears only in the log, and there without its text.
-func TestUnforeseenErrorsSayNothing(t *testing.T) {
+func TestUnexpectedErrorsRevealNothing(t *testing.T) {
 	r := newRig(t)
 	p := r.withProbes()
 	key := r.key(ScopeOperate)

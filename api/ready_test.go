@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-func TestReadyzSaysWhatIsWrongWithRedis(t *testing.T) {
+func TestReadyzReportsRedisProblems(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	client := server.Client(t)
@@ -33,7 +33,7 @@ func TestReadyzSaysWhatIsWrongWithRedis(t *testing.T) {
 	}
 }
 
-func TestRequestsAreToldByOperation(t *testing.T) {
+func TestRequestsAreCountedByOperation(t *testing.T) {
 	t.Parallel()
 	var (
 		mu   sync.Mutex

@@ -20,7 +20,7 @@ func limited(n int) func(*Deps) {
 
 // A customer can have a limited number of waiting candidates. Further ones are refused, none of the
 // accepted ones are lost, and submitting again later adds the rest.
-func TestOneCustomersVolumeIsBounded(t *testing.T) {
+func TestCustomerHasAWaitingLimit(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, limited(5))
 	r.connect("1234")

@@ -47,7 +47,7 @@ func (r *rig) journal(what string) []store.JournalEntry {
 	return page.Entries
 }
 
-func TestABatchIsShownWithItsForecast(t *testing.T) {
+func TestBatchHasForecast(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.connect("1234")
@@ -126,7 +126,7 @@ func (c *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 	}
 }
 
-func TestBatchesHaveTheTitlesOfTheirJobs(t *testing.T) {
+func TestBatchesHaveJobTitles(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.listed("1234", 9)
@@ -152,7 +152,7 @@ func TestBatchesHaveTheTitlesOfTheirJobs(t *testing.T) {
 	}
 }
 
-func TestAListOfBatchesTellsWhatKeepsThem(t *testing.T) {
+func TestBatchListShowsWhatBlocksBatches(t *testing.T) {
 	t.Parallel()
 	counted := &trips{}
 	client := redistest.Shared(t).Client(t)
@@ -285,7 +285,7 @@ func TestResultsAreFilteredAndExplained(t *testing.T) {
 	r.call(key, http.MethodGet, "/v1/customers/1234/batches/1234-aaaaaaaaaaaaaaaa/results", nil).problem(CodeNoBatch)
 }
 
-func TestABatchIsCancelled(t *testing.T) {
+func TestCancelBatch(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	refs := r.accept("1234", 7, "c-1", "c-2", "c-3")
@@ -315,7 +315,7 @@ func TestABatchIsCancelled(t *testing.T) {
 	}
 }
 
-func TestABatchTellsOfProfilesWithoutAWorkflow(t *testing.T) {
+func TestBatchCountsProfilesWithoutWorkflow(t *testing.T) {
 	r := newRig(t)
 	refs := r.accept("1234", 7, "c-1", "c-2", "c-3")
 	testrig.LeaveProfile(t, r.Ledger, 17, refs[0])

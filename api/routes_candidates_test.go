@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-func TestTheIconOfAThousandCandidates(t *testing.T) {
+func TestExportedStatusOfAThousandCandidates(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.connect("1234")
@@ -40,7 +40,7 @@ func TestTheIconOfAThousandCandidates(t *testing.T) {
 	r.call(key, http.MethodPost, "/v1/customers/99/exported", map[string]any{"candidates": []string{"c-3"}}).problem(CodeCustomerUnknown)
 }
 
-func TestACandidatesStory(t *testing.T) {
+func TestCandidateTimeline(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	key := r.key(ScopeRead)

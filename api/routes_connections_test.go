@@ -94,7 +94,7 @@ func TestConnectionOverTheAPI(t *testing.T) {
 	}
 }
 
-func TestConnectionIsRefusedFieldByField(t *testing.T) {
+func TestInvalidConnectionNamesEachField(t *testing.T) {
 	r := newRig(t)
 	admin := r.key(ScopeAdmin)
 	for name, c := range map[string]struct {
@@ -204,7 +204,7 @@ func filed(customers ...string) func(*Deps) {
 	}
 }
 
-func TestAConnectionOfTheFileIsShownWhereTheStoreKnowsNone(t *testing.T) {
+func TestFileConnectionIsShownWithoutStoredOne(t *testing.T) {
 	r := newRig(t, filed("88", "1234", "77", "99"))
 	admin := r.key(ScopeAdmin)
 	for _, customer := range []string{"99", "1234", "200"} {
@@ -256,7 +256,7 @@ func TestAConnectionOfTheFileIsShownWhereTheStoreKnowsNone(t *testing.T) {
 	}
 }
 
-func TestAConnectionTellsItsLatestVerificationThatWasDone(t *testing.T) {
+func TestConnectionShowsLatestVerification(t *testing.T) {
 	r := newRig(t)
 	admin := r.key(ScopeAdmin)
 	for _, customer := range []string{"77", "1234"} {
@@ -311,7 +311,7 @@ func TestAConnectionTellsItsLatestVerificationThatWasDone(t *testing.T) {
 }
 
 // A stored report may come from another version of the service.
-func TestAVerificationThatCannotBeReadIsLeftOut(t *testing.T) {
+func TestUnreadableVerificationIsLeftOut(t *testing.T) {
 	r := newRig(t)
 	admin := r.key(ScopeAdmin)
 	var unreadable string

@@ -158,7 +158,7 @@ func TestDeadLettersAreListedOverTheAPI(t *testing.T) {
 	}
 }
 
-func TestWhoHasDeadLettersIsToldOverTheAPI(t *testing.T) {
+func TestCustomersWithDeadLettersOverTheAPI(t *testing.T) {
 	r := newRig(t)
 	r.sorrows()
 	r.hand("5", 0, 0, 1) // has no dead letters

@@ -19,7 +19,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-func TestDeadLettersAreSentToAnotherJob(t *testing.T) {
+func TestTransferDeadLetters(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.listed("1234", 9)
@@ -128,7 +128,7 @@ func TestDeadLettersAreSentToAnotherJob(t *testing.T) {
 	}
 }
 
-func TestThoseThatStayDoNotCountTowardsTheLimitOfATransfer(t *testing.T) {
+func TestSkippedLettersDoNotCountTowardsTheTransferLimit(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.furnished("1234")
@@ -150,7 +150,7 @@ func TestThoseThatStayDoNotCountTowardsTheLimitOfATransfer(t *testing.T) {
 	}
 }
 
-func TestATransferGoesOnBehindAPageOfThoseThatStay(t *testing.T) {
+func TestTransferContinuesAfterAPageOfSkippedLetters(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.furnished("1234")
@@ -187,7 +187,7 @@ func (h *halfway) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	}
 }
 
-func TestATransferThatBrokeOffNamesItsBatches(t *testing.T) {
+func TestInterruptedTransferNamesItsBatches(t *testing.T) {
 	t.Parallel()
 	client, breaks := redistest.Shared(t).Client(t), &halfway{}
 	client.AddHook(breaks)

@@ -94,7 +94,7 @@ func hurry(r *rig) *rig {
 	return r
 }
 
-func TestABatchIsFollowedToItsEnd(t *testing.T) {
+func TestFollowBatchToItsEnd(t *testing.T) {
 	t.Parallel()
 	r := hurry(newRig(t))
 	refs := r.accept("1234", 7, "c-1", "c-2")
@@ -127,7 +127,7 @@ func TestABatchIsFollowedToItsEnd(t *testing.T) {
 	}
 }
 
-func TestAFollowerWhoComesBackIsToldNothingTwice(t *testing.T) {
+func TestReconnectingFollowerGetsNoEventTwice(t *testing.T) {
 	t.Parallel()
 	r := hurry(newRig(t))
 	refs := r.accept("1234", 7, "c-1", "c-2")
@@ -203,7 +203,7 @@ func TestStreamsEndWhenTheServiceStops(t *testing.T) {
 	}
 }
 
-func TestFollowingWhatThereIsNot(t *testing.T) {
+func TestFollowUnknownBatch(t *testing.T) {
 	t.Parallel()
 	r := hurry(newRig(t))
 	key := r.key(ScopeRead, "1234")
@@ -213,7 +213,7 @@ func TestFollowingWhatThereIsNot(t *testing.T) {
 	r.call(key, http.MethodGet, "/v1/customers/1234/batches/"+string(r.batch)+"/events", nil).problem(CodeNoBatch)
 }
 
-func TestABatchThatIsForgottenEndsItsStream(t *testing.T) {
+func TestDeletedBatchEndsItsStream(t *testing.T) {
 	t.Parallel()
 	r := hurry(newRig(t))
 	r.accept("1234", 7, "c-1")

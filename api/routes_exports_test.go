@@ -130,7 +130,7 @@ func TestExportsAreRefused(t *testing.T) {
 	}
 }
 
-func TestAnIdempotencyKeyMakesOneBatch(t *testing.T) {
+func TestIdempotencyKeyMakesOneBatch(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.connect("1234")
@@ -148,7 +148,7 @@ func TestAnIdempotencyKeyMakesOneBatch(t *testing.T) {
 
 // If a batch differs from the one with the same key, the response names the differences, and
 // nothing is accepted.
-func TestAReusedKeyIsRefusedWithWhatDiffers(t *testing.T) {
+func TestReusedIdempotencyKeyIsRefusedWithTheDifference(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.connect("1234")
@@ -195,7 +195,7 @@ func TestAReusedKeyIsRefusedWithWhatDiffers(t *testing.T) {
 }
 
 // An ended batch is not extended by a later request, so followers can rely on its end.
-func TestABatchThatHasEndedIsNotExtended(t *testing.T) {
+func TestEndedBatchIsNotExtended(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.connect("1234")
@@ -219,7 +219,7 @@ func TestABatchThatHasEndedIsNotExtended(t *testing.T) {
 	}
 }
 
-func TestABrokenUploadIsCompletedByItsKey(t *testing.T) {
+func TestIdempotencyKeyCompletesBrokenUpload(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.connect("1234")
@@ -272,7 +272,7 @@ type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-func TestABodyThatIsTooLargeTellsWhatWasAccepted(t *testing.T) {
+func TestTooLargeBodyReportsAcceptedRows(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(d *Deps) { d.Settings.MaxUpload = 100_000 })
 	r.connect("1234")
@@ -291,7 +291,7 @@ func TestABodyThatIsTooLargeTellsWhatWasAccepted(t *testing.T) {
 	}
 }
 
-func TestADryRunHandsNothingOver(t *testing.T) {
+func TestDryRunSubmitsNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.connect("1234")
@@ -340,7 +340,7 @@ func TestADryRunHandsNothingOver(t *testing.T) {
 	}
 }
 
-func TestAnExportIsInTheJournal(t *testing.T) {
+func TestExportIsInTheAuditLog(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.connect("1234")
@@ -352,7 +352,7 @@ func TestAnExportIsInTheJournal(t *testing.T) {
 	}
 }
 
-func TestABodyWithoutAGoodRowIsRefusedAndLeavesNoBatch(t *testing.T) {
+func TestBodyWithoutValidRowsCreatesNoBatch(t *testing.T) {
 	r := newRig(t)
 	r.furnishedConnection(mine)
 	key := r.key(ScopeExport)
@@ -376,7 +376,7 @@ func TestABodyWithoutAGoodRowIsRefusedAndLeavesNoBatch(t *testing.T) {
 	}
 }
 
-func TestMembersOfABodyMayHaveAnyOrder(t *testing.T) {
+func TestBodyFieldsMayHaveAnyOrder(t *testing.T) {
 	r := newRig(t)
 	r.furnishedConnection(mine)
 	key := r.key(ScopeExport)

@@ -72,7 +72,7 @@ func TestJobsAreListedSearchedAndPaged(t *testing.T) {
 	}
 }
 
-func TestExportsAndDryRunsTellOfTheirJobWhatTheKeptListKnows(t *testing.T) {
+func TestExportsAndDryRunsUseTheCachedJobList(t *testing.T) {
 	r := newRig(t)
 	r.listed(mine, 3)
 	key := r.key(ScopeExport, mine)
@@ -121,7 +121,7 @@ func TestJobsOfACustomerWithoutConnection(t *testing.T) {
 	}
 }
 
-func TestRefreshOfJobsIsAskedForOnceAndJournalled(t *testing.T) {
+func TestJobRefreshIsRequestedOnceAndLogged(t *testing.T) {
 	r := newRig(t)
 	r.listed(mine, 3)
 	r.call(r.key(ScopeRead, mine), http.MethodPost, "/v1/customers/1234/jobs/refresh", nil).problem(CodeScopeMissing)
@@ -142,7 +142,7 @@ func TestRefreshOfJobsIsAskedForOnceAndJournalled(t *testing.T) {
 	}
 }
 
-func TestWhoeverWaitsForJobsIsAnsweredWhenTheServerStops(t *testing.T) {
+func TestWaitForJobsEndsWhenTheServerStops(t *testing.T) {
 	r := newRig(t)
 	r.furnished(mine)
 	key := r.key(ScopeRead, mine)
@@ -158,7 +158,7 @@ func TestWhoeverWaitsForJobsIsAnsweredWhenTheServerStops(t *testing.T) {
 	}
 }
 
-func TestWrongQueriesForJobs(t *testing.T) {
+func TestInvalidJobQueries(t *testing.T) {
 	r := newRig(t)
 	r.listed(mine, 3)
 	key := r.key(ScopeRead, mine)

@@ -129,7 +129,7 @@ func TestPauseOverTheAPI(t *testing.T) {
 	}
 }
 
-func TestAPauseOfACustomerOfWhomNothingIsKnownHoldsWithAWarning(t *testing.T) {
+func TestUnknownCustomerIsPausedWithAWarning(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.connect("5")
@@ -148,7 +148,7 @@ func TestAPauseOfACustomerOfWhomNothingIsKnownHoldsWithAWarning(t *testing.T) {
 	}
 }
 
-func TestAllExportsAreCancelledOverTheAPI(t *testing.T) {
+func TestCancelAllExportsOverTheAPI(t *testing.T) {
 	r := newRig(t)
 	_, ids := r.hand("1234", 1709, 0, 4)
 	r.hand("1234", 0, 10, 2)

@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-func TestAReadBackIsAskedForAndShown(t *testing.T) {
+func TestReadBackOverTheAPI(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	operator := r.key(ScopeOperate)

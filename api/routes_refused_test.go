@@ -99,7 +99,7 @@ func TestRefusedRowsStayWithTheirBatch(t *testing.T) {
 }
 
 // The response lists 1,000 refused rows; the batch keeps 10,000.
-func TestMoreRefusedRowsAreKeptThanTheAnswerNames(t *testing.T) {
+func TestBatchKeepsMoreRefusedRowsThanTheResponse(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.connect(mine)
@@ -121,7 +121,7 @@ func TestMoreRefusedRowsAreKeptThanTheAnswerNames(t *testing.T) {
 	}
 }
 
-func TestRefusedRowsOfAnotherKeysetAreTold(t *testing.T) {
+func TestRefusedRowsOfAnotherKeysetAreReported(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.connect(mine)

@@ -74,7 +74,7 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 }
 
 // A session ends even if the audit log cannot be written.
-func TestEndingASessionNeedsNoLog(t *testing.T) {
+func TestSessionEndsWithoutAuditLog(t *testing.T) {
 	r := newRig(t)
 	key := r.key(ScopeRead)
 	id := r.session(key)

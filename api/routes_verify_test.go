@@ -26,7 +26,7 @@ func decoded[T any](r *reply) T {
 	return v
 }
 
-func TestAVerificationIsAskedForAndFollowed(t *testing.T) {
+func TestVerificationOverTheAPI(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	admin := r.key(ScopeAdmin)
@@ -71,7 +71,7 @@ func TestAVerificationIsAskedForAndFollowed(t *testing.T) {
 	}
 }
 
-func TestVerificationsAreKeptApart(t *testing.T) {
+func TestVerificationsOfCustomersAreSeparate(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	v := decoded[StartedVerification](r.call(r.key(ScopeAdmin, "1234"), http.MethodPost, "/v1/customers/1234/verifications", map[string]any{}))
@@ -93,7 +93,7 @@ func TestVerificationsAreKeptApart(t *testing.T) {
 	}
 }
 
-func TestAConnectionThatWasRemovedIsNotVerified(t *testing.T) {
+func TestRemovedConnectionIsNotVerified(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	c := store.Connection{Customer: "1234", Username: "u", Password: "p", PortalURLs: "https://api.icims.com/customers/1234/search/portals/1?staleness=0"}
@@ -109,7 +109,7 @@ func TestAConnectionThatWasRemovedIsNotVerified(t *testing.T) {
 	}
 }
 
-func TestTheAddressesToAllowAreListed(t *testing.T) {
+func TestEgressAddressesAreListed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(d *Deps) { d.Settings.EgressAddresses = []string{"192.0.2.7", "192.0.2.8"} })
 	answer := r.call(r.key(ScopeRead, "1234"), http.MethodGet, "/v1/egress", nil)

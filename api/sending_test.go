@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-func TestAnExportWithTooManyRowsTellsWhatWasAccepted(t *testing.T) {
+func TestExportWithTooManyRowsReportsAcceptedRows(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(d *Deps) { d.Settings.MaxRows = 3 })
 	r.connect("1234")
@@ -42,7 +42,7 @@ func TestAnExportWithTooManyRowsTellsWhatWasAccepted(t *testing.T) {
 	r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7", row("c-4"), "Content-Type", "application/x-ndjson", "Idempotency-Key", "l").is(http.StatusAccepted, &sent)
 }
 
-func TestABodyThatEndsInTheMiddleIsNoSuccess(t *testing.T) {
+func TestInterruptedBodyIsNoSuccess(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.connect("1234")
@@ -76,7 +76,7 @@ func TestABodyThatEndsInTheMiddleIsNoSuccess(t *testing.T) {
 
 // Uploads take more resources than other requests, so each key, and all keys together, can have few
 // at a time. Other requests continue.
-func TestUploadsAtTheSameTimeAreFew(t *testing.T) {
+func TestConcurrentUploadsAreLimited(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		bound   func(*Settings)
@@ -166,7 +166,7 @@ func (r *rig) beginUpload(key, path, row string) (finish func()) {
 	}
 }
 
-func TestResultsNameTheRowsAsRefusalsDo(t *testing.T) {
+func TestResultsAndRefusalsNumberRowsAlike(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.connect("1234")

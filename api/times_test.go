@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/internal/testrig"
 )
 
-func TestTimesAreAnsweredInUTCAndMilliseconds(t *testing.T) {
+func TestTimesAreInUTCAndMilliseconds(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 22, 18, 2, 11, 123_456_789, time.FixedZone("CET", 3600))
 	type Leaf struct {
@@ -46,8 +46,8 @@ func TestTimesAreAnsweredInUTCAndMilliseconds(t *testing.T) {
 	}
 }
 
-// TestEveryRouteAnswersTimesAlike reads everything of a customer.
-func TestEveryRouteAnswersTimesAlike(t *testing.T) {
+// TestEveryRouteFormatsTimesAlike reads everything of a customer.
+func TestEveryRouteFormatsTimesAlike(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withoutRateLimits)
 	receipt := r.furnished(mine)
@@ -94,7 +94,7 @@ func eachText(v any, visit func(string)) {
 	}
 }
 
-func TestABatchThatIsSentAgainIsToldAsBefore(t *testing.T) {
+func TestResubmittedBatchGetsTheSameReceipt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.connect("1234")

@@ -2,7 +2,7 @@ package api
 
 import "testing"
 
-func TestLengthsAreToldAsPeopleSayThem(t *testing.T) {
+func TestLimitsAreNamedInProse(t *testing.T) {
 	for message, want := range map[string][2]string{
 		"expected length >= 1":    {isMissing, ""},
 		"expected length >= 8":    {"is too short", "use at least 8 characters"},
@@ -15,7 +15,7 @@ func TestLengthsAreToldAsPeopleSayThem(t *testing.T) {
 	}
 }
 
-func TestAMissingReasonIsAskedFor(t *testing.T) {
+func TestMissingReasonIsRefused(t *testing.T) {
 	for field, want := range map[string]string{"why": "give a reason", "query.why": "give a reason", "name": "add it", "whys.not": "add it"} {
 		if p := missing(field); p.Problem != "is missing" || p.Remedy != want {
 			t.Errorf("%s: %+v, want %q", field, p, want)

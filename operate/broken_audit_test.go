@@ -48,7 +48,7 @@ func breakages() []breakage {
 
 // Broken keys of one customer show up in check, lanes and connections, which still process the
 // other customers.
-func TestBrokenKeysOfOneCustomerStopNoCheck(t *testing.T) {
+func TestBrokenKeysOfOneCustomerDoNotStopChecks(t *testing.T) {
 	t.Parallel()
 	for _, b := range breakages() {
 		name := b.key

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestOnlyOneCustomersDeadLettersGoToAJob(t *testing.T) {
+func TestTransferNeedsOneCustomer(t *testing.T) {
 	for name, customers := range map[string][]string{"of nobody": nil, "of two": {"1234", "77"}} {
 		t.Run(name, func(t *testing.T) {
 			_, err := (&Desk{}).TransferDead(t.Context(), DeadChoice{Customers: customers}, DeadOrder{Who: "ana"}, 7)

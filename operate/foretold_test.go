@@ -10,7 +10,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-func TestForetoldInWords(t *testing.T) {
+func TestForecastInWords(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
 		change func(*forecast.Forecast)
@@ -38,7 +38,7 @@ func TestForetoldInWords(t *testing.T) {
 	}
 }
 
-func TestReckonedInWords(t *testing.T) {
+func TestCostInWords(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
 		e    Estimate
@@ -65,7 +65,7 @@ func TestReckonedInWords(t *testing.T) {
 }
 
 // The forecast's number of calls lies within the estimated range.
-func TestWhatIsReckonedWithLiesWithinTheEstimate(t *testing.T) {
+func TestForecastLiesWithinTheEstimate(t *testing.T) {
 	kind := store.KindOf(7, false)
 	for name, measured := range map[string]store.Cost{
 		"nothing was measured": {}, "exports took as many as new ones do": {Exports: 500, Calls: 1010},

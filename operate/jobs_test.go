@@ -8,7 +8,7 @@ import (
 	"github.com/seekout/icims-export/jobs"
 )
 
-func TestAMissingJobIsWarnedOfAsFarAsTheListTells(t *testing.T) {
+func TestMissingJobWarning(t *testing.T) {
 	for name, c := range map[string]struct {
 		seen jobs.Sighting
 		want string // prefix; "" for no warning

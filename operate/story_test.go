@@ -21,7 +21,7 @@ var refused = store.Called{
 	Op: "people.create", Status: 400, Reason: "icims_field_refused", Sent: "yes", Transaction: "T-17", Problems: []string{"code 4 on email: ottoline@example.com is not welcome"},
 }
 
-func TestStoryIsToldInSentences(t *testing.T) {
+func TestTimelineInSentences(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.Local)
 	for name, c := range map[string]struct {
 		entry store.Entry
@@ -76,7 +76,7 @@ func TestStoryIsToldInSentences(t *testing.T) {
 	}
 }
 
-func TestEveryStateStandsForSomething(t *testing.T) {
+func TestEveryStateIsDescribed(t *testing.T) {
 	for _, s := range store.States() {
 		o := Explain(store.Outcome{State: s, Person: 17, Workflow: 18, Reason: "icims_timeout", At: time.Now(), Due: time.Now()}, 0, Links{})
 		text := Storyteller{}.Stands(o, 1709, Links{})[0]

@@ -20,7 +20,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-func TestABatchGoesIntoICIMSAndIsSkippedTheNextTime(t *testing.T) {
+func TestBatchIsExportedThenSkipped(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -84,7 +84,7 @@ func TestABatchGoesIntoICIMSAndIsSkippedTheNextTime(t *testing.T) {
 	}
 }
 
-func TestTheCandidatesOfDeadLettersGoOnToTheRightJob(t *testing.T) {
+func TestTransferDeadLettersToTheRightJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.work()
@@ -137,8 +137,8 @@ func idText(id int64) string {
 	return string(digits)
 }
 
-// TestTheClientAnswersAsPackageTasksDoes sends the same input through both clients.
-func TestTheClientAnswersAsPackageTasksDoes(t *testing.T) {
+// TestClientMatchesPackageTasks sends the same input through both clients.
+func TestClientMatchesPackageTasks(t *testing.T) {
 	t.Parallel()
 	input := func(yield func(tasks.Candidate, error) bool) {
 		refused := func(line int) error {
@@ -167,7 +167,7 @@ func TestTheClientAnswersAsPackageTasksDoes(t *testing.T) {
 	}
 }
 
-func TestAReceiptTellsOfTheJobWhatTheListKnows(t *testing.T) {
+func TestReceiptHasJobTitleAndWarning(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	listed := store.ListedJob{ID: 7, Title: "Data Engineer", Read: time.Now().UTC().Truncate(time.Minute)}
@@ -183,7 +183,7 @@ func TestAReceiptTellsOfTheJobWhatTheListKnows(t *testing.T) {
 	}
 }
 
-func TestABrokenInputIsHandedOverAsFarAsItWent(t *testing.T) {
+func TestFailedInputIsSubmittedInPart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	broken := errors.New("the file is gone")
@@ -195,7 +195,7 @@ func TestABrokenInputIsHandedOverAsFarAsItWent(t *testing.T) {
 	}
 }
 
-func TestAnInputThatIsCutIsHandedOverAsFarAsItWent(t *testing.T) {
+func TestTruncatedInputIsSubmittedInPart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	line := `{"id":"c-1","first_name":"Ottoline","last_name":"Quillfeather","email":"ottoline@example.com"}`
@@ -207,7 +207,7 @@ func TestAnInputThatIsCutIsHandedOverAsFarAsItWent(t *testing.T) {
 
 // A batch is incomplete after its iterator failed. Submitting all of it with the same key completes
 // it.
-func TestAnInputThatBrokeOffIsCompletedByItsKey(t *testing.T) {
+func TestIdempotencyKeyCompletesFailedInput(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	broken := errors.New("the source has gone away")
@@ -239,7 +239,7 @@ func TestAnInputThatBrokeOffIsCompletedByItsKey(t *testing.T) {
 	}
 }
 
-func TestOfTooManyRowsThereIsAReceipt(t *testing.T) {
+func TestTooManyRowsHaveAReceipt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(d *api.Deps) { d.Settings.MaxRows = 3 })
 	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Candidates: many(10)})
@@ -301,7 +301,7 @@ func TestRefusalsAreTyped(t *testing.T) {
 	}
 }
 
-func TestWaitOutlastsBreaksAndRestarts(t *testing.T) {
+func TestWaitSurvivesBreaksAndRestarts(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -384,7 +384,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestTheKeyFollowsNoRedirect(t *testing.T) {
+func TestClientFollowsNoRedirect(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
@@ -399,7 +399,7 @@ func TestTheKeyFollowsNoRedirect(t *testing.T) {
 	}
 }
 
-func TestNewRefusesWhatIsNoAddressOrKey(t *testing.T) {
+func TestNewRefusesInvalidAddressesAndKeys(t *testing.T) {
 	t.Parallel()
 	for _, wrong := range [][2]string{{"exports.example.com", "ixk_a_b"}, {"ftp://exports.example.com", "ixk_a_b"}, {"https://user@exports.example.com", "ixk_a_b"}, {"https://exports.example.com", ""}, {"https://exports.example.com", "ixk a"}} {
 		if _, err := client.New(wrong[0], wrong[1]); err == nil {
@@ -408,7 +408,7 @@ func TestNewRefusesWhatIsNoAddressOrKey(t *testing.T) {
 	}
 }
 
-func TestSmallBatchesAreNoUploads(t *testing.T) {
+func TestSmallBatchesDoNotCountAsUploads(t *testing.T) {
 	r := newRig(t)
 	var length int64
 	serve := r.handler

@@ -9,7 +9,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-func TestACustomerWithTooManyWaitingIsTyped(t *testing.T) {
+func TestWaitingLimitErrorIsTyped(t *testing.T) {
 	r := newRig(t, func(d *api.Deps) {
 		d.Ledger = store.NewLedger(d.Redis, d.Ledger.Keys(), store.WithMaxWaiting(3))
 		d.Producer = tasks.NewClient(d.Redis, d.Ledger)

@@ -18,7 +18,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-func TestBatchesAreListedWithWhatBecameOfThem(t *testing.T) {
+func TestBatchListShowsResults(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	w.beat()
@@ -39,7 +39,7 @@ func TestBatchesAreListedWithWhatBecameOfThem(t *testing.T) {
 	part.lacks(t, "<html", "hx-trigger") // nothing can change anymore
 }
 
-func TestTheListSaysOfABatchWhatItsPageSays(t *testing.T) {
+func TestBatchListMatchesBatchPage(t *testing.T) {
 	const waits, goesOn = `<span class="badge busy">waiting</span>`, `<span class="badge busy">exporting</span>`
 	for name, c := range map[string]struct {
 		keep  func(w ward)
@@ -79,7 +79,7 @@ func TestTheListSaysOfABatchWhatItsPageSays(t *testing.T) {
 	}
 }
 
-func TestABatchIsPutIntoWords(t *testing.T) {
+func TestBatchProgressInWords(t *testing.T) {
 	now := time.Now()
 	for name, c := range map[string]struct {
 		batch  store.Batch
@@ -111,7 +111,7 @@ func TestABatchIsPutIntoWords(t *testing.T) {
 	}
 }
 
-func TestBatchesComeInPages(t *testing.T) {
+func TestBatchListHasPages(t *testing.T) {
 	w := newWard(t)
 	var ids []string
 	for _, candidate := range testrig.Numbered(0, shownBatches+1) {
@@ -143,7 +143,7 @@ func linkTo(t *testing.T, text, begins string) string {
 	return strings.ReplaceAll(begins+address, "&amp;", "&")
 }
 
-func TestAnEmptyListLeadsToTheExport(t *testing.T) {
+func TestEmptyListLinksToTheExport(t *testing.T) {
 	w := newWard(t)
 	w.person(api.ScopeExport).get("/customers/1234/batches").wants(t, http.StatusNotFound, "Customer not found")
 	w.connect(mine)
@@ -154,7 +154,7 @@ func TestAnEmptyListLeadsToTheExport(t *testing.T) {
 	w.person(api.ScopeRead).get("/customers/1234/batches?tests=true").wants(t, http.StatusOK, "No verification batches yet")
 }
 
-func TestABatchTellsHowItStands(t *testing.T) {
+func TestBatchPageShowsProgress(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	w.beat()
@@ -176,7 +176,7 @@ func TestABatchTellsHowItStands(t *testing.T) {
 	got.lacks(t, "Export complete", "if you leave this page", "hx-sse:connect", "hx-trigger", path+"/cancel", "Refresh", "Quillfeather", "example.com")
 }
 
-func TestABatchThatIsKeptSaysWhy(t *testing.T) {
+func TestBlockedBatchSaysWhy(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	batch, _ := w.accept(mine, 0, "c-1")
@@ -188,7 +188,7 @@ func TestABatchThatIsKeptSaysWhy(t *testing.T) {
 	got.lacks(t, "<script>alert", "<b>it</b>")
 }
 
-func TestOnlyACommandForTheLaneLeadsToIt(t *testing.T) {
+func TestOnlyResumeCommandsLinkToTheLane(t *testing.T) {
 	for sentence, leads := range map[string]bool{
 		"Customer 5678 is paused. Exports wait; icims-export resume 5678 sets them going.":       true,
 		"No active workers, so nothing moves. Start one: icims-export worker.":                   false,
@@ -201,7 +201,7 @@ func TestOnlyACommandForTheLaneLeadsToIt(t *testing.T) {
 	}
 }
 
-func TestResultsAreFilteredAndComeInPages(t *testing.T) {
+func TestResultsHaveFiltersAndPages(t *testing.T) {
 	w := newWard(t)
 	batch, refs := w.accept(mine, 0, testrig.Numbered(0, shownResults+1)...)
 	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, refs[2])
@@ -226,7 +226,7 @@ func TestResultsAreFilteredAndComeInPages(t *testing.T) {
 	}
 }
 
-func TestResultsAreFilteredByTheReasonsThereAre(t *testing.T) {
+func TestResultFilterListsReasonsInUse(t *testing.T) {
 	w := newWard(t)
 	batch, refs := w.accept(mine, 0, testrig.Numbered(0, shownResults+8)...)
 	path := "/customers/1234/batches/" + string(batch)
@@ -269,7 +269,7 @@ func TestResultsAreFilteredByTheReasonsThereAre(t *testing.T) {
 	}
 }
 
-func TestABatchOfSomebodyElseIsNotShown(t *testing.T) {
+func TestBatchOfAnotherCustomerIsHidden(t *testing.T) {
 	w := newWard(t)
 	batch, _ := w.accept("77", 0, "c-1")
 	p := w.person(api.ScopeExport, mine)
@@ -283,7 +283,7 @@ func TestABatchOfSomebodyElseIsNotShown(t *testing.T) {
 	}
 }
 
-func TestWhatWaitsOfABatchIsCancelled(t *testing.T) {
+func TestCancelBatchFromTheConsole(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	batch, refs := w.accept(mine, 7, "c-1", "c-2", "c-3")
@@ -354,7 +354,7 @@ func (s told) next() (kind, id, data string, ok bool) {
 	return "", "", "", false
 }
 
-func TestABatchIsFollowedToItsEnd(t *testing.T) {
+func TestFollowBatchToItsEnd(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	batch, refs := w.accept(mine, 7, "c-1", "c-2")
@@ -392,7 +392,7 @@ func TestABatchIsFollowedToItsEnd(t *testing.T) {
 	}
 }
 
-func TestABatchPageTellsOfProfilesWithoutAWorkflow(t *testing.T) {
+func TestBatchPageCountsProfilesWithoutWorkflow(t *testing.T) {
 	w := newWard(t)
 	batch, refs := w.accept(mine, 1709, "c-1", "c-2")
 	p, path := w.person(api.ScopeRead), "/customers/1234/batches/"+string(batch)

@@ -51,7 +51,7 @@ func (w ward) passes() {
 	}
 }
 
-func TestACandidatesStoryIsToldPlainly(t *testing.T) {
+func TestCandidatePageShowsTimeline(t *testing.T) {
 	w := newWard(t)
 	w.known()
 	p := w.person(api.ScopeRead)
@@ -86,7 +86,7 @@ func TestACandidatesStoryIsToldPlainly(t *testing.T) {
 	}
 }
 
-func TestWhatICIMSSaidIsShownOnlyWhenAskedFor(t *testing.T) {
+func TestICIMSMessagesAreShownOnRequest(t *testing.T) {
 	w := newWard(t)
 	w.sorrows()
 	reader := w.person(api.ScopeRead)
@@ -124,7 +124,7 @@ func TestManyCandidatesAreLookedUpAtOnce(t *testing.T) {
 	w.person(api.ScopeRead, "77").post(candidates, url.Values{"ids": {"c-1"}}).wants(t, http.StatusNotFound)
 }
 
-func TestACandidateIsErasedByWhoMay(t *testing.T) {
+func TestErasingACandidateNeedsPermission(t *testing.T) {
 	w := newWard(t)
 	w.known()
 	operator, p := w.person(api.ScopeOperate), w.person(api.ScopeAdmin)
@@ -152,7 +152,7 @@ func TestACandidateIsErasedByWhoMay(t *testing.T) {
 	}
 }
 
-func TestWhatIsInWorkIsErasedLater(t *testing.T) {
+func TestExportsInProgressAreErasedLater(t *testing.T) {
 	w := newWard(t)
 	_, refs := w.accept("1234", 8, "c-1")
 	claim, err := w.ledger.Claim(t.Context(), refs[0], store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
@@ -191,7 +191,7 @@ func (i *interrupter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.
 
 // If an export ends while its timeline is read, the page never shows it as done next to a candidate
 // without an export: such a page would not refresh.
-func TestAnExportThatEndsWhileItsStoryIsReadIsToldAsOne(t *testing.T) {
+func TestTimelineOfAnEndingExportIsConsistent(t *testing.T) {
 	w := newWard(t)
 	p := w.person(api.ScopeRead)
 	i := &interrupter{}

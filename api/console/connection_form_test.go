@@ -56,7 +56,7 @@ func leaves(t reflect.Type, prefix string) []string {
 	return names
 }
 
-func TestTheFormHasEachSettingOfAConnection(t *testing.T) {
+func TestFormHasEachSetting(t *testing.T) {
 	var names []string
 	for _, s := range settings {
 		names = append(names, s.Name)
@@ -69,7 +69,7 @@ func TestTheFormHasEachSettingOfAConnection(t *testing.T) {
 	}
 }
 
-func TestSettingsAreTheSameAfterTheForm(t *testing.T) {
+func TestFormPreservesSettings(t *testing.T) {
 	text := `{"auth":"oauth","username":"a <b>","token_url":"https://x.example/t","capabilities":"export","portal_urls":"https://a.example/1, https://a.example/2","source":"S",
 		"status":{"id":"D1"},"folder":{"value":"F"},"linkedin_field":"field51001","dummy_email_domain":"x.example",
 		"limits":{"calls_per_second":2.5,"burst":3,"in_flight":4,"calls_per_day":1000000,"express_reserve":5},
@@ -92,7 +92,7 @@ func TestSettingsAreTheSameAfterTheForm(t *testing.T) {
 	}
 }
 
-func TestDefaultsAreThoseOfTheStore(t *testing.T) {
+func TestDefaultsMatchTheStore(t *testing.T) {
 	r := newRig(t)
 	r.connected()
 	var c api.Connection
@@ -112,7 +112,7 @@ func TestDefaultsAreThoseOfTheStore(t *testing.T) {
 	}
 }
 
-func TestAConnectionIsEnteredInSteps(t *testing.T) {
+func TestConnectionFormHasSteps(t *testing.T) {
 	r := newRig(t)
 	p := r.person(api.ScopeAdmin)
 	p.get("/connections/new").wants(t, http.StatusOK, "Add connection", `aria-current="step">Capabilities`, `placeholder="SeekOut"`, `value="credentials">Continue`)
@@ -140,7 +140,7 @@ func TestAConnectionIsEnteredInSteps(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongStandsBesideItsFieldAndValuesAreKept(t *testing.T) {
+func TestFormShowsProblemsAndKeepsValues(t *testing.T) {
 	cases := map[string]struct {
 		form url.Values
 		has  []string
@@ -175,7 +175,7 @@ func TestWhatIsWrongStandsBesideItsFieldAndValuesAreKept(t *testing.T) {
 	}
 }
 
-func TestACustomerWhoHasAConnectionGetsNoSecond(t *testing.T) {
+func TestCustomerGetsNoSecondConnection(t *testing.T) {
 	r := newRig(t)
 	r.connected()
 	got := r.person(api.ScopeAdmin).post("/connections/new", entered("username", "another"))
@@ -185,7 +185,7 @@ func TestACustomerWhoHasAConnectionGetsNoSecond(t *testing.T) {
 	}
 }
 
-func TestAnEditKeepsThePasswordAndWhatItDoesNotTouch(t *testing.T) {
+func TestEditKeepsThePasswordAndOtherSettings(t *testing.T) {
 	r := newRig(t)
 	before := r.connected(func(c *store.Connection) {
 		c.PortalURLs, c.LinkedInField = portalURL+","+strings.TrimSuffix(portalURL, "1")+"2", "field51001"
@@ -219,7 +219,7 @@ func TestAnEditKeepsThePasswordAndWhatItDoesNotTouch(t *testing.T) {
 	}
 }
 
-func TestThePasswordGoesToNoOtherHostWithoutBeingEntered(t *testing.T) {
+func TestPasswordMustBeEnteredForAnotherHost(t *testing.T) {
 	r := newRig(t)
 	r.connected()
 	p := r.person(api.ScopeAdmin)
@@ -263,7 +263,7 @@ func TestTwoEditorsDoNotOverwriteEachOther(t *testing.T) {
 	}
 }
 
-func TestAConnectionThatIsGoneIsEnteredAnew(t *testing.T) {
+func TestRemovedConnectionCanBeAddedAgain(t *testing.T) {
 	r := newRig(t)
 	p := r.person(api.ScopeAdmin)
 	if got := p.get("/connections/1234/edit"); got.to() != "/connections/new?customer=1234" {
@@ -283,7 +283,7 @@ func TestAConnectionThatIsGoneIsEnteredAnew(t *testing.T) {
 	p.get("/connections/new?customer=1234").wants(t, http.StatusOK, `type="hidden" name="customer" value="1234"`)
 }
 
-func TestOnlyAdministratorsEnterConnections(t *testing.T) {
+func TestOnlyAdministratorsEditConnections(t *testing.T) {
 	r := newRig(t)
 	r.connected()
 	for _, scope := range []api.Scope{api.ScopeRead, api.ScopeExport, api.ScopeOperate} {
@@ -301,7 +301,7 @@ func TestOnlyAdministratorsEnterConnections(t *testing.T) {
 	}
 }
 
-func TestAFormThatHoldsTooMuchIsRefused(t *testing.T) {
+func TestTooLargeFormIsRefused(t *testing.T) {
 	got := newRig(t).person(api.ScopeAdmin).post("/connections/new", entered("source", strings.Repeat("x", longestForm)))
 	got.wants(t, http.StatusRequestEntityTooLarge, "The form is too large")
 }

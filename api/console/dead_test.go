@@ -96,7 +96,7 @@ func TestDeadLettersAreGroupedByReason(t *testing.T) {
 	})
 }
 
-func TestWhoHasDeadLettersIsShownBeforeACustomerIsChosen(t *testing.T) {
+func TestCustomerChooserShowsDeadLetters(t *testing.T) {
 	w := newWard(t)
 	p := w.person(api.ScopeRead)
 	p.get("/dead-letters").wants(t, http.StatusOK, "No dead letters.")
@@ -113,7 +113,7 @@ func TestWhoHasDeadLettersIsShownBeforeACustomerIsChosen(t *testing.T) {
 	p.get("/batches?choose=1").lacks(t, "dead letters</h2>", "tally")
 }
 
-func TestDeadLettersComeInPages(t *testing.T) {
+func TestDeadLettersHavePages(t *testing.T) {
 	w := newWard(t)
 	_, refs := w.accept("1234", 999, testrig.Numbered(0, shownDead+3)...)
 	w.giveUp("job_not_found", testrig.NoJob, refs...)
@@ -138,7 +138,7 @@ func TestDeadLettersComeInPages(t *testing.T) {
 	}
 }
 
-func TestADeadLetterIsExplained(t *testing.T) {
+func TestDeadLetterPage(t *testing.T) {
 	w := newWard(t)
 	jobless, ids := w.sorrows()
 	p := w.person(api.ScopeOperate)
@@ -170,7 +170,7 @@ func TestADeadLetterIsExplained(t *testing.T) {
 	})
 }
 
-func TestDeadLettersAreReviewedBeforeTheyAreActedOn(t *testing.T) {
+func TestDeadLetterActionsAreReviewed(t *testing.T) {
 	w := newWard(t)
 	_, ids := w.sorrows()
 	p := w.person(api.ScopeOperate)
@@ -202,7 +202,7 @@ func TestDeadLettersAreReviewedBeforeTheyAreActedOn(t *testing.T) {
 }
 
 // A page that was open for a while acts only on the letters that it showed.
-func TestNoneIsActedOnThatWasGivenUpAfterTheReview(t *testing.T) {
+func TestLettersThatFailAfterTheReviewAreSkipped(t *testing.T) {
 	for name, c := range map[string]struct {
 		act  string
 		form url.Values
@@ -278,7 +278,7 @@ func TestDeadLettersAreRetriedAndDiscarded(t *testing.T) {
 	}
 }
 
-func TestWhatWasRetriedIsFollowedToItsEnd(t *testing.T) {
+func TestRetriedExportsAreFollowed(t *testing.T) {
 	for name, c := range map[string]struct {
 		r    deadResult
 		want string

@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-func TestDeadLettersAreSentToAnotherJob(t *testing.T) {
+func TestTransferDeadLetters(t *testing.T) {
 	w := newWard(t)
 	w.connected()
 	w.listed(someJobs...)
@@ -91,7 +91,7 @@ func (w ward) latest(customer string) string {
 	return string(ids[0].ID)
 }
 
-func TestOfAJobOnNoPortalItIsWarnedBeforeDeadLettersAreSentThere(t *testing.T) {
+func TestTransferWarnsAboutUnlistedJob(t *testing.T) {
 	w := newWard(t)
 	w.connected()
 	w.listed(someJobs...)
@@ -127,7 +127,7 @@ func TestOfAJobOnNoPortalItIsWarnedBeforeDeadLettersAreSentThere(t *testing.T) {
 	p.get(got.to()).lacks(t, "was not found on the customer")
 }
 
-func TestTheBatchesOfSentDeadLettersAreLinked(t *testing.T) {
+func TestTransferLinksToItsBatches(t *testing.T) {
 	w := newWard(t)
 	w.connected()
 	w.listed(someJobs...)
@@ -143,7 +143,7 @@ func TestTheBatchesOfSentDeadLettersAreLinked(t *testing.T) {
 	p.get(got.to()).wants(t, http.StatusOK, "2 candidates moved to another job", "New batches: <a", batchPage(mine, string(batches[0].ID)), batchPage(mine, string(batches[1].ID)))
 }
 
-func TestAnAddressNamesOnlyBatchesThatCanBe(t *testing.T) {
+func TestURLAcceptsOnlyValidBatches(t *testing.T) {
 	const id = "1234-aaaaaaaaaaaaaaaa"
 	for name, c := range map[string]struct {
 		query string

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestDataOfEventsEndsNoLineEarly(t *testing.T) {
+func TestEventDataKeepsItsLines(t *testing.T) {
 	for _, c := range []struct{ data, want string }{
 		{"", ""},
 		{"<p>a</p>", "data: <p>a</p>\n"},

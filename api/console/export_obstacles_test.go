@@ -24,7 +24,7 @@ func (w ward) move(customer string, moves ...store.ConnectionMove) {
 
 // The form shows what would block the exports before submitting. It is not disabled, since the API
 // decides whether it accepts candidates.
-func TestTheExportFormSaysWhatWouldKeepTheExports(t *testing.T) {
+func TestExportFormShowsObstacles(t *testing.T) {
 	const absent, idle = "has no connection", "No active workers"
 	verifying := store.ConnectionMove{To: store.ConnectionVerifying}
 	connected := store.ConnectionMove{To: store.ConnectionConnected}
@@ -126,7 +126,7 @@ func TestTheExportFormSaysWhatWouldKeepTheExports(t *testing.T) {
 	}
 }
 
-func TestAConnectionOfTheFileIsNoneThatIsMissing(t *testing.T) {
+func TestFileConnectionIsNotReportedMissing(t *testing.T) {
 	w := newWard(t, func(d *api.Deps, _ *Options) {
 		d.Desk = &operate.Desk{Redis: d.Redis, Ledger: d.Ledger, Hosts: d.Hosts, Filed: func() map[string]store.Connection {
 			return map[string]store.Connection{mine: {Customer: mine, Username: "export-user", Password: "correct horse", PortalURLs: portalURL}}
@@ -148,7 +148,7 @@ func TestAConnectionOfTheFileIsNoneThatIsMissing(t *testing.T) {
 
 // Obstacles are checked each time the form is shown, but not repeated next to a refusal with the
 // same text.
-func TestAMissingConnectionIsSaidOnce(t *testing.T) {
+func TestMissingConnectionIsReportedOnce(t *testing.T) {
 	w := newWard(t)
 	p := w.person(api.ScopeAdmin)
 	for _, path := range []string{exportPath, exportPath + "/preview"} {

@@ -69,7 +69,7 @@ func (w ward) batches() []store.Batch {
 	return all
 }
 
-func TestAnExportBeginsWithAForm(t *testing.T) {
+func TestExportForm(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	p := w.person(api.ScopeExport, mine)
@@ -90,7 +90,7 @@ func TestAnExportBeginsWithAForm(t *testing.T) {
 	}
 }
 
-func TestAFileIsExported(t *testing.T) {
+func TestExportFile(t *testing.T) {
 	json := `{"id":"c-1","first_name":"Ottoline","last_name":"Quillfeather"}`
 	specs := []struct {
 		name, file, content string
@@ -135,7 +135,7 @@ func TestAFileIsExported(t *testing.T) {
 	}
 }
 
-func TestTheKindOfAnInputIsFoundOut(t *testing.T) {
+func TestInputFormatDetection(t *testing.T) {
 	for _, s := range []struct{ chosen, file, head, want string }{
 		{"", "a.CSV", "{", mediaCSV},
 		{"", "a.tsv", "", mediaTSV},
@@ -159,7 +159,7 @@ func TestTheKindOfAnInputIsFoundOut(t *testing.T) {
 	}
 }
 
-func TestAReceiptTellsOfRefusedRows(t *testing.T) {
+func TestReceiptShowsRefusedRows(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	p := w.person(api.ScopeExport, mine)
@@ -170,7 +170,7 @@ func TestAReceiptTellsOfRefusedRows(t *testing.T) {
 	got.lacks(t, "Secretname", "not an address", "<script>alert", "<b>it</b>")
 }
 
-func TestAReceiptGroupsAndBoundsItsList(t *testing.T) {
+func TestReceiptGroupsAndLimitsRefusedRows(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	var content strings.Builder
@@ -187,7 +187,7 @@ func TestAReceiptGroupsAndBoundsItsList(t *testing.T) {
 	}
 }
 
-func TestRefusedRowsOfManyCausesAreBounded(t *testing.T) {
+func TestRefusedRowsOfManyCausesAreLimited(t *testing.T) {
 	var refused []tasks.Refusal
 	for i := range shownCauses + 3 {
 		refused = append(refused, tasks.Refusal{Row: i + 1, Problems: []tasks.Problem{{Field: fmt.Sprintf("phones[%d]", i), Message: "is too long"}}})
@@ -197,7 +197,7 @@ func TestRefusedRowsOfManyCausesAreBounded(t *testing.T) {
 	}
 }
 
-func TestAFormThatIsSentTwiceIsOneBatch(t *testing.T) {
+func TestFormSentTwiceIsOneBatch(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	p := w.person(api.ScopeExport)
@@ -230,7 +230,7 @@ func TestAFormThatIsSentTwiceIsOneBatch(t *testing.T) {
 	}
 }
 
-func TestAFormIsShownAgainWithWhatIsWrong(t *testing.T) {
+func TestInvalidFormIsShownAgain(t *testing.T) {
 	specs := []struct {
 		name, file, content string
 		fields, wants       []string
@@ -270,14 +270,14 @@ func TestAFormIsShownAgainWithWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestACustomerWithoutAConnectionIsToldWhatToDo(t *testing.T) {
+func TestCustomerWithoutConnectionSeesTheRemedy(t *testing.T) {
 	w := newWard(t)
 	got := w.person(api.ScopeExport).send(exportPath, "a.csv", csvOf("c-1"), "key", newKey(), "job", "7")
 	got.wants(t, http.StatusNotFound, "The customer has no connection", "a key with the admin scope")
 	got.lacks(t, "Accepted candidates are not added twice")
 }
 
-func TestAFileThatBreaksOffCanBeSentAgain(t *testing.T) {
+func TestInterruptedFileCanBeSentAgain(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	p := w.person(api.ScopeExport)
@@ -296,7 +296,7 @@ func TestAFileThatBreaksOffCanBeSentAgain(t *testing.T) {
 	}
 }
 
-func TestAFileGoesOnAsItComes(t *testing.T) {
+func TestFileIsStreamed(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	p := w.person(api.ScopeExport)
@@ -334,7 +334,7 @@ func TestAFileGoesOnAsItComes(t *testing.T) {
 	}
 }
 
-func TestAPreviewHandsNothingOver(t *testing.T) {
+func TestPreviewSubmitsNothing(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	_, refs := w.accept(mine, 7, "c-1")
@@ -375,7 +375,7 @@ func TestAPreviewHandsNothingOver(t *testing.T) {
 	}
 }
 
-func TestPreviewAndReceiptNameTheJobAndWarnOfAMissingOne(t *testing.T) {
+func TestPreviewAndReceiptWarnAboutMissingJob(t *testing.T) {
 	const missing = "Job 9 is not on the portals of customer 1234"
 	specs := map[string]struct {
 		job                string
@@ -410,7 +410,7 @@ func TestPreviewAndReceiptNameTheJobAndWarnOfAMissingOne(t *testing.T) {
 	}
 }
 
-func TestARevokedKeyCannotExport(t *testing.T) {
+func TestRevokedKeyCannotExport(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	key, token, err := w.ledger.NewAPIKey(t.Context(), store.APIKey{Name: "someone", Scopes: []string{"export"}, By: "a test"}, w.now.Now())

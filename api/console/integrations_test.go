@@ -30,7 +30,7 @@ func (r *rig) moved(reason store.Reason, states ...store.ConnectionState) {
 	}
 }
 
-func TestWithoutConnectionsThePageExplainsTheSteps(t *testing.T) {
+func TestEmptyConnectionListExplainsTheSteps(t *testing.T) {
 	r := newRig(t, func(d *api.Deps, _ *Options) { d.Settings.EgressAddresses = []string{"192.0.2.7", "192.0.2.8"} })
 	r.person(api.ScopeAdmin).get("/").wants(t, http.StatusOK, "No connections yet", "<b>Capabilities</b>", "<b>Verify</b>", `href="/connections/new"`,
 		"192.0.2.7, 192.0.2.8", `data-copy="192.0.2.7, 192.0.2.8"`, "allow-list them")
@@ -40,7 +40,7 @@ func TestWithoutConnectionsThePageExplainsTheSteps(t *testing.T) {
 	newRig(t).person(api.ScopeRead).get("/").wants(t, http.StatusOK, "egress_addresses")
 }
 
-func TestTheListLeadsToExportsThatNeedSomebody(t *testing.T) {
+func TestConnectionListLinksToExportsThatNeedAttention(t *testing.T) {
 	w := newWard(t)
 	w.connected()
 	w.moved("", store.ConnectionVerifying, store.ConnectionConnected)
@@ -56,7 +56,7 @@ func TestTheListLeadsToExportsThatNeedSomebody(t *testing.T) {
 	p.get("/").wants(t, http.StatusOK, `<a class="badge warn" href="/customers/1234/lane">1 waiting</a>`, "8 dead")
 }
 
-func TestEachConnectionTellsHowItStandsAndWhatToDo(t *testing.T) {
+func TestEachConnectionShowsStateAndRemedy(t *testing.T) {
 	cases := map[string]struct {
 		before func(*rig)
 		has    []string
@@ -99,7 +99,7 @@ func TestEachConnectionTellsHowItStandsAndWhatToDo(t *testing.T) {
 	}
 }
 
-func TestTheListOfConnectionsHasPages(t *testing.T) {
+func TestConnectionListHasPages(t *testing.T) {
 	var mu sync.Mutex
 	var asked []string
 	r := newRig(t, func(d *api.Deps, _ *Options) {
@@ -149,7 +149,7 @@ func TestACustomerIsOpenedByNumber(t *testing.T) {
 	p.get("/?wrong=1").wants(t, http.StatusOK, "Enter up to 18 digits")
 }
 
-func TestAConnectionTellsItsSettingsAndHistory(t *testing.T) {
+func TestConnectionPageShowsSettingsAndHistory(t *testing.T) {
 	r := newRig(t)
 	r.connected(func(c *store.Connection) { c.Source, c.LinkedInField, c.Limits.InFlight = markup, "field51001", 2 })
 	other := r.stored().Connection
@@ -168,7 +168,7 @@ func TestAConnectionTellsItsSettingsAndHistory(t *testing.T) {
 	r.person(api.ScopeRead, "77").get("/connections/1234").wants(t, http.StatusNotFound)
 }
 
-func TestACustomerWithoutAConnectionIsToldWhereOneMayBe(t *testing.T) {
+func TestCustomerWithoutConnectionIsToldAboutTheFile(t *testing.T) {
 	r := newRig(t)
 	r.person(api.ScopeAdmin).get("/connections/1234").wants(t, http.StatusOK, "no connection", "connections file", `href="/connections/new?customer=1234"`, "Verify now", "Test Candidate (icims-export)", "or to skip the test person")
 	r.connected()
@@ -180,7 +180,7 @@ func TestACustomerWithoutAConnectionIsToldWhereOneMayBe(t *testing.T) {
 	got.lacks(t, "Verify now", "Account and portals", "export-user")
 }
 
-func TestACustomerOfTheFileOfConnectionsIsListedToReadOnly(t *testing.T) {
+func TestFileConnectionIsListedReadOnly(t *testing.T) {
 	r := newRig(t, func(d *api.Deps, _ *Options) {
 		d.Desk = &operate.Desk{Redis: d.Redis, Ledger: d.Ledger, Filed: func() map[string]store.Connection {
 			return map[string]store.Connection{mine: {Customer: mine, Username: "file-user", Password: "correct horse", PortalURLs: portalURL}}
@@ -203,7 +203,7 @@ func TestACustomerOfTheFileOfConnectionsIsListedToReadOnly(t *testing.T) {
 	p.get("/customers/1234/lane").lacks(t, "This customer has no connection")
 }
 
-func TestARemovalAsksWhyAndTellsWhatItDoes(t *testing.T) {
+func TestRemovalAsksWhyAndShowsItsEffect(t *testing.T) {
 	w := newWard(t)
 	w.connected()
 	_, refs := w.accept(mine, 1709, "c-1", "c-2")

@@ -9,7 +9,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-func TestJobsAreCalledByTheirTitlesWhereThoseAreKnown(t *testing.T) {
+func TestJobsAreShownWithKnownTitles(t *testing.T) {
 	w := newWard(t)
 	w.connected()
 	w.listed(someJobs...)

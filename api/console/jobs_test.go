@@ -56,7 +56,7 @@ var someJobs = []store.ListedJob{
 	{ID: 42, Title: "Gärtner"},
 }
 
-func TestThePickerNarrowsItsChoicesAsOneTypes(t *testing.T) {
+func TestPickerNarrowsChoices(t *testing.T) {
 	r := newRig(t)
 	r.connected()
 	r.listed(someJobs...)
@@ -99,7 +99,7 @@ func TestThePickerNarrowsItsChoicesAsOneTypes(t *testing.T) {
 	}
 }
 
-func TestThePickerWorksWithoutAList(t *testing.T) {
+func TestPickerWorksWithoutAList(t *testing.T) {
 	r := newRig(t)
 	p := r.person(api.ScopeRead)
 	part := "/customers/1234/jobs?field=job&job_number=77"
@@ -117,7 +117,7 @@ func TestThePickerWorksWithoutAList(t *testing.T) {
 	}
 }
 
-func TestWhatWasPickedIsRead(t *testing.T) {
+func TestPickedJobIsRead(t *testing.T) {
 	cases := map[string]struct {
 		form url.Values
 		id   int64
@@ -141,7 +141,7 @@ func TestWhatWasPickedIsRead(t *testing.T) {
 	}
 }
 
-func TestTheJobsPage(t *testing.T) {
+func TestJobsPage(t *testing.T) {
 	r := newRig(t)
 	p, reader := r.person(api.ScopeExport, mine), r.person(api.ScopeRead, mine)
 	if got := p.get("/customers/1234/jobs"); got.StatusCode != http.StatusNotFound || !got.has("no connection") {
@@ -166,7 +166,7 @@ func TestTheJobsPage(t *testing.T) {
 	}
 }
 
-func TestARefreshIsAskedFor(t *testing.T) {
+func TestRefreshJobs(t *testing.T) {
 	r := newRig(t)
 	r.connected()
 	r.listed(someJobs...)

@@ -28,7 +28,7 @@ func (w ward) resume(customer string) {
 	}
 }
 
-func TestLanesTellWhoWaitsAndWhy(t *testing.T) {
+func TestLanesShowWhoWaitsAndWhy(t *testing.T) {
 	w := newWard(t)
 	p := w.person(api.ScopeRead)
 	p.get("/lanes").wants(t, http.StatusOK, "No active or blocked customers", "No active workers")
@@ -60,7 +60,7 @@ func TestLanesTellWhoWaitsAndWhy(t *testing.T) {
 	})
 }
 
-func TestALaneTellsCallsBatchesAndWhatHappened(t *testing.T) {
+func TestLanePageShowsCallsBatchesAndActivity(t *testing.T) {
 	w := newWard(t)
 	p := w.person(api.ScopeRead)
 	batch, refs := w.accept("1234", 1709, testrig.Numbered(0, 30)...)
@@ -80,7 +80,7 @@ func TestALaneTellsCallsBatchesAndWhatHappened(t *testing.T) {
 	p.get("/customers/99/lane").wants(t, http.StatusOK, "No exports.", "No calls yet", "No open batches")
 }
 
-func TestALaneIsPausedAndResumed(t *testing.T) {
+func TestPauseAndResumeLane(t *testing.T) {
 	w := newWard(t)
 	w.connect("1234")
 	p := w.person(api.ScopeOperate)
@@ -159,7 +159,7 @@ func TestALaneIsPausedAndResumed(t *testing.T) {
 	})
 }
 
-func TestALaneSaysThatThereIsNoConnection(t *testing.T) {
+func TestLaneReportsMissingConnection(t *testing.T) {
 	w := newWard(t)
 	w.pause("5", "a test")
 	p := w.person(api.ScopeRead)
@@ -173,7 +173,7 @@ func TestALaneSaysThatThereIsNoConnection(t *testing.T) {
 }
 
 // The lanes page and the API report that Redis has lost writes.
-func TestLanesTellLostWrites(t *testing.T) {
+func TestLanesReportLostWrites(t *testing.T) {
 	var client redis.UniversalClient
 	w := newWard(t, func(d *api.Deps, _ *Options) { client = d.Redis })
 	p := w.person(api.ScopeRead)

@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-func TestWhoIsNotLoggedInIsSentToTheLogInAndBack(t *testing.T) {
+func TestLoginReturnsToThePage(t *testing.T) {
 	r := newRig(t)
 	p := r.visitor()
 	got := p.get("/customers/77/candidates?id=a%26b")
@@ -29,14 +29,14 @@ func TestWhoIsNotLoggedInIsSentToTheLogInAndBack(t *testing.T) {
 	}
 }
 
-func TestAChangeWithoutASessionIsNotRedirected(t *testing.T) {
+func TestChangeWithoutSessionIsNotRedirected(t *testing.T) {
 	got := newRig(t).visitor().post("/lanes", nil)
 	if got.StatusCode != http.StatusUnauthorized || !got.has("Log in again") {
 		t.Errorf("%d: %s", got.StatusCode, got.text)
 	}
 }
 
-func TestTheLogInLeadsNowhereElse(t *testing.T) {
+func TestLoginDoesNotRedirectElsewhere(t *testing.T) {
 	for _, address := range []string{
 		"https://evil.example", "//evil.example", `/\evil.example`, "javascript:alert(1)", "evil", "/\t/evil.example", "/login?next=/login", "http:/x", "\r\n/x",
 	} {
@@ -49,7 +49,7 @@ func TestTheLogInLeadsNowhereElse(t *testing.T) {
 	}
 }
 
-func TestAKeyThatIsNoneIsRefusedWithASentence(t *testing.T) {
+func TestInvalidKeyIsRefusedWithASentence(t *testing.T) {
 	r := newRig(t)
 	for _, key := range []string{"", "nonsense", "ixk_abc", strings.Repeat("x", 5000), "<script>alert(1)</script>"} {
 		got := r.visitor().post("/login", url.Values{"key": {key}})
@@ -62,7 +62,7 @@ func TestAKeyThatIsNoneIsRefusedWithASentence(t *testing.T) {
 	}
 }
 
-func TestWhoIsNotLoggedInSendsSmallFormsOnly(t *testing.T) {
+func TestAnonymousFormsAreSmall(t *testing.T) {
 	p := newRig(t).visitor()
 	for name, body := range map[string]io.Reader{
 		"of unknown length": io.MultiReader(strings.NewReader("key=ixk_x")),
@@ -87,7 +87,7 @@ func (f slowForm) Read(p []byte) (int, error) {
 	return f.Reader.Read(p)
 }
 
-func TestSlowLogInsFromOneAddressHinderNobodyWhoIsLoggedIn(t *testing.T) {
+func TestSlowLoginsDoNotBlockSessions(t *testing.T) {
 	const share = 8
 	r := newRig(t, func(d *api.Deps, _ *Options) { d.Settings.MaxRequests = 40 })
 	p := r.person(api.ScopeRead)
@@ -130,7 +130,7 @@ func TestSlowLogInsFromOneAddressHinderNobodyWhoIsLoggedIn(t *testing.T) {
 	r.visitor().get("/login").wants(t, http.StatusOK)
 }
 
-func TestManyWrongKeysFromOneAddressHaveToWait(t *testing.T) {
+func TestManyWrongKeysFromOneAddressAreDelayed(t *testing.T) {
 	r := newRig(t)
 	p := r.visitor()
 	for range 200 {
@@ -144,7 +144,7 @@ func TestManyWrongKeysFromOneAddressHaveToWait(t *testing.T) {
 	t.Error("200 wrong keys were tried from one address")
 }
 
-func TestASessionEnds(t *testing.T) {
+func TestSessionEnds(t *testing.T) {
 	cases := map[string]func(*rig, *person, string){
 		"when the key is revoked": func(r *rig, _ *person, id string) {
 			if _, err := r.ledger.RevokeAPIKey(r.t.Context(), id, r.now.Now()); err != nil {
@@ -184,7 +184,7 @@ func TestASessionEnds(t *testing.T) {
 	}
 }
 
-func TestWhoHasToWaitIsToldWithinTheFrame(t *testing.T) {
+func TestRateLimitPageHasTheFrame(t *testing.T) {
 	r := newRig(t, func(d *api.Deps, _ *Options) { d.Settings.KeyRate, d.Settings.KeyBurst = 0.5, 3 })
 	ward{r}.connect(mine)
 	p := r.person(api.ScopeExport, mine)
@@ -206,7 +206,7 @@ func TestWhoHasToWaitIsToldWithinTheFrame(t *testing.T) {
 	p.get(wanted).wants(t, http.StatusOK)
 }
 
-func TestTheCookieHidesTheKeyAndIsKeptFromScriptsAndOtherSites(t *testing.T) {
+func TestSessionCookieIsProtected(t *testing.T) {
 	r := newRig(t, func(d *api.Deps, _ *Options) { d.Settings.TrustedProxies = []string{"127.0.0.1"} })
 	token := r.key(api.ScopeRead)
 	for _, overTLS := range []bool{false, true} {
@@ -228,7 +228,7 @@ func TestTheCookieHidesTheKeyAndIsKeptFromScriptsAndOtherSites(t *testing.T) {
 	}
 }
 
-func TestACookieThatWasMadeForSomethingElseIsNoSession(t *testing.T) {
+func TestForeignCookieIsNoSession(t *testing.T) {
 	r := newRig(t)
 	other, err := r.Keys.Seal([]byte(`{"token":"x","until":"2100-01-01T00:00:00Z"}`), "jobs:1")
 	if err != nil {
@@ -241,7 +241,7 @@ func TestACookieThatWasMadeForSomethingElseIsNoSession(t *testing.T) {
 	}
 }
 
-func TestAnotherSiteCanChangeNothing(t *testing.T) {
+func TestOtherSitesCannotMakeChanges(t *testing.T) {
 	r := newRig(t)
 	p := r.person(api.ScopeAdmin)
 	for name, header := range map[string][]string{
@@ -259,7 +259,7 @@ func TestAnotherSiteCanChangeNothing(t *testing.T) {
 	}
 }
 
-func TestPagesLoadNothingFromElsewhereAndAreNotKept(t *testing.T) {
+func TestPagesLoadNothingForeignAndAreNotCached(t *testing.T) {
 	p := newRig(t).person(api.ScopeRead)
 	for _, path := range []string{"/batches", "/login", "/nowhere", "/customers/x/batches"} {
 		got := p.get(path)
@@ -273,7 +273,7 @@ func TestPagesLoadNothingFromElsewhereAndAreNotKept(t *testing.T) {
 	}
 }
 
-func TestStaticFilesAreKeptByTheirContents(t *testing.T) {
+func TestStaticFilesAreCachedByContent(t *testing.T) {
 	p := newRig(t).visitor()
 	for _, name := range []string{"console.css", "htmx.min.js", "hx-sse.min.js", "console.js", "icon.svg"} {
 		if got := p.get(asset(name)); got.StatusCode != http.StatusOK || !strings.Contains(got.Header.Get("Cache-Control"), "immutable") {
@@ -288,7 +288,7 @@ func TestStaticFilesAreKeptByTheirContents(t *testing.T) {
 	}
 }
 
-func TestAKeyOfOneCustomerOpensNoOthers(t *testing.T) {
+func TestKeyOfOneCustomerOpensNoOthers(t *testing.T) {
 	r := newRig(t, func(_ *api.Deps, o *Options) { o.Monitoring = http.NotFoundHandler() })
 	p := r.person(api.ScopeRead, "1234")
 	if got := p.get("/batches"); got.StatusCode != http.StatusSeeOther || got.to() != "/customers/1234/batches" {

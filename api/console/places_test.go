@@ -39,7 +39,7 @@ func (r *rig) slowly(path, cookie string) int {
 }
 
 // The owner of a session cookie can take few page slots, whether its key is valid or revoked.
-func TestFormsThatComeSlowlyLeaveThePagesToOthers(t *testing.T) {
+func TestSlowFormsDoNotBlockPages(t *testing.T) {
 	for name, c := range map[string]struct {
 		path    string
 		revoked bool

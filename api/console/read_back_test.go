@@ -26,7 +26,7 @@ func (r *rig) exported(n int) {
 	}
 }
 
-func TestAReadBackIsAskedForAndItsResultsAreShown(t *testing.T) {
+func TestReadBackFromTheConsole(t *testing.T) {
 	r := newRig(t)
 	r.connected()
 	r.exported(8)
@@ -71,7 +71,7 @@ func TestAReadBackIsAskedForAndItsResultsAreShown(t *testing.T) {
 	r.person(api.ScopeRead, mine).get("/connections/1234").wants(t, http.StatusOK, "5 people, 1 gone", `href="`+got.to()+`"`, `problems`)
 }
 
-func TestAReadBackSaysWhyItIsNotWhole(t *testing.T) {
+func TestIncompleteReadBackSaysWhy(t *testing.T) {
 	r := newRig(t)
 	r.connected()
 	p := r.person(api.ScopeOperate, mine)

@@ -54,7 +54,7 @@ func (s shown) downloaded(t *testing.T) [][]string {
 	return rowsIn(t, html.UnescapeString(found[0][1]))
 }
 
-func TestRefusedRowsCanBeDownloadedWithoutWhatTheyHold(t *testing.T) {
+func TestRefusedRowsDownloadHasNoPersonalData(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	p := w.person(api.ScopeExport, mine)
@@ -86,7 +86,7 @@ func TestRefusedRowsCanBeDownloadedWithoutWhatTheyHold(t *testing.T) {
 	p.send(exportPath+"/preview", "a.csv", csvOf("c-9"), "key", newKey(), "job", "7").lacks(t, "refused-rows.csv")
 }
 
-func TestWhereMoreRowsAreRefusedTheFileSaysSo(t *testing.T) {
+func TestRefusedRowsFileSaysIfItIsIncomplete(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	var content strings.Builder
@@ -101,7 +101,7 @@ func TestWhereMoreRowsAreRefusedTheFileSaysSo(t *testing.T) {
 	}
 }
 
-func TestAFileOfRefusedRowsFitsIntoItsAddress(t *testing.T) {
+func TestRefusedRowsFileFitsIntoItsURL(t *testing.T) {
 	var refused []tasks.Refusal
 	for i := range 1000 {
 		r := tasks.Refusal{Row: i + 1}
@@ -119,7 +119,7 @@ func TestAFileOfRefusedRowsFitsIntoItsAddress(t *testing.T) {
 	}
 }
 
-func TestAFileOfRefusedRowsHasNoFormulas(t *testing.T) {
+func TestRefusedRowsFileHasNoFormulas(t *testing.T) {
 	refused := []tasks.Refusal{{Row: 1, Candidate: "c-1", Problems: []tasks.Problem{{Field: `=HYPERLINK("x")`, Message: "is, as \"quoted\",\nwrong", Remedy: "-"}}}}
 	want := [][]string{{"row", "line", "field", "reason", "remedy"}, {"1", "", `'=HYPERLINK("x")`, "is, as \"quoted\",\nwrong", "'-"}}
 	if diff := cmp.Diff(want, rowsIn(t, string(fileOf(refused).URL))); diff != "" {
@@ -140,7 +140,7 @@ func cells(t *testing.T, text string, at rune) []string {
 	return slices.Concat(rows...)
 }
 
-func TestAFileOfRefusedRowsHasNoFormulasWhereverCellsArePartedAt(t *testing.T) {
+func TestRefusedRowsFileHasNoFormulasForAnySeparator(t *testing.T) {
 	parts := []string{"x", ";", "\t", "\n", "\r", ",", " ", `"`, "'", "=", "+", "-", "@"}
 	rapid.Check(t, func(rt *rapid.T) {
 		field := strings.Join(rapid.SliceOfN(rapid.SampledFrom(parts), 1, 8).Draw(rt, "field"), "")
@@ -156,7 +156,7 @@ func TestAFileOfRefusedRowsHasNoFormulasWhereverCellsArePartedAt(t *testing.T) {
 	})
 }
 
-func TestWhatMayBeAFormulaIsMarked(t *testing.T) {
+func TestFormulasAreEscaped(t *testing.T) {
 	for text, want := range map[string]string{
 		"first_name": "first_name", "e-mail": "e-mail", "a;b": "a;b", "=1": "'=1", "\t@x": "\t'@x",
 		"x;=1": "x;'=1", "x\t+1": "x\t'+1", "x\n-1": "x\n'-1", `x;"=1`: `x;"'=1`, ";;=1;=2": ";;'=1;'=2",
@@ -167,7 +167,7 @@ func TestWhatMayBeAFormulaIsMarked(t *testing.T) {
 	}
 }
 
-func TestABatchShowsItsRefusedRows(t *testing.T) {
+func TestBatchShowsRefusedRows(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	p := w.person(api.ScopeExport, mine)
@@ -214,7 +214,7 @@ func TestABatchShowsItsRefusedRows(t *testing.T) {
 	w.person(api.ScopeRead, "77").get(path+"/refused.csv").wants(t, http.StatusNotFound)
 }
 
-func TestABatchWithoutItsRefusedRowsSaysSo(t *testing.T) {
+func TestBatchWithoutRefusedRowsSaysSo(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	id, _ := w.accept(mine, 7, "c-1")

@@ -196,7 +196,7 @@ func TestAccessEndsForUploadsOfPages(t *testing.T) {
 }
 
 // A running upload counts as use, so that it does not end its own session.
-func TestAnUploadKeepsItsSession(t *testing.T) {
+func TestUploadKeepsItsSession(t *testing.T) {
 	w := newWard(t, watchful)
 	w.connect(mine)
 	p := w.person(api.ScopeExport)

@@ -36,7 +36,7 @@ func (r *rig) verified(result verify.Result, checks ...verify.Check) string {
 	return "/customers/1234/verifications/" + claim.ID
 }
 
-func TestAVerificationIsAskedForFromTheForm(t *testing.T) {
+func TestVerifyFromTheForm(t *testing.T) {
 	cases := map[string]struct {
 		form url.Values
 		want verify.Args
@@ -72,7 +72,7 @@ func TestAVerificationIsAskedForFromTheForm(t *testing.T) {
 	}
 }
 
-func TestAJobThatIsNoneIsToldBesideThePicker(t *testing.T) {
+func TestInvalidJobIsReportedAtThePicker(t *testing.T) {
 	r := newRig(t)
 	r.connected()
 	p := r.person(api.ScopeAdmin, mine)
@@ -82,7 +82,7 @@ func TestAJobThatIsNoneIsToldBesideThePicker(t *testing.T) {
 	r.person(api.ScopeAdmin, "77").post("/customers/77/verifications", nil).wants(t, http.StatusSeeOther) // it may be in the connections file
 }
 
-func TestChecksAppearAsTheyAreDone(t *testing.T) {
+func TestChecksAppearAsTheyEnd(t *testing.T) {
 	r := newRig(t)
 	r.connected()
 	p := r.person(api.ScopeRead, mine)
@@ -113,7 +113,7 @@ func TestChecksAppearAsTheyAreDone(t *testing.T) {
 	got.lacks(t, "every 1s")
 }
 
-func TestAVerificationSaysWhatCameOfItAndWhatToDo(t *testing.T) {
+func TestVerificationShowsResultAndRemedy(t *testing.T) {
 	passed := verify.Check{Name: verify.CheckReach, Title: "Connection to iCIMS", State: verify.OK}
 	bad := func(name verify.Name, state verify.State, code verify.Code) verify.Check {
 		return verify.Check{Name: name, Title: "A check", State: state, Code: code, Cause: "It is <i>so</i>.", Remedy: "Do that.", Status: 403, Transaction: "{AB}"}
@@ -155,7 +155,7 @@ func TestAVerificationSaysWhatCameOfItAndWhatToDo(t *testing.T) {
 	}
 }
 
-func TestVerificationsOfOthersAreNotShown(t *testing.T) {
+func TestVerificationsOfOtherCustomersAreHidden(t *testing.T) {
 	r := newRig(t)
 	r.connected()
 	path := r.verified(verify.ResultConnected)

@@ -166,7 +166,7 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-func TestTasksShowHowTheirExportsStand(t *testing.T) {
+func TestTasksShowTheirExports(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client(t)
 	h := newHandler(t, client)
@@ -190,7 +190,7 @@ func TestTasksShowHowTheirExportsStand(t *testing.T) {
 	}
 }
 
-func TestNothingIsChangedWithoutAnEntryInTheJournal(t *testing.T) {
+func TestWebUIChangesNothingWithoutAnAuditLogEntry(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	someTasks(t, client)
@@ -205,7 +205,7 @@ func TestNothingIsChangedWithoutAnEntryInTheJournal(t *testing.T) {
 	}
 }
 
-func TestTextsOfOthersAreNotShown(t *testing.T) {
+func TestForeignTextsAreHidden(t *testing.T) {
 	t.Parallel()
 	for text, ours := range map[string]bool{
 		"": true,
@@ -250,7 +250,7 @@ func TestTextsOfOthersAreNotShown(t *testing.T) {
 	}
 }
 
-func TestPayloadsOfOthersAreNotShown(t *testing.T) {
+func TestForeignPayloadsAreHidden(t *testing.T) {
 	t.Parallel()
 	for payload, want := range map[string]string{
 		`{"customer":"1234","export":"abcdefghijklmnop","generation":3}`: `{"customer":"1234","export":"abcdefghijklmnop","generation":3}`,
@@ -278,7 +278,7 @@ func TestPayloadsOfOthersAreNotShown(t *testing.T) {
 	}
 }
 
-func TestServersOfOthersAreNotShown(t *testing.T) {
+func TestForeignServersAreHidden(t *testing.T) {
 	t.Parallel()
 	answer := `{"servers":[{"host":"a","queue_priorities":{"icims:1":1,"mail":2}},{"host":"b"},{"host":"c","queue_priorities":{"icims:1:express":6,"icims:1":3}},{"host":"d","queue_priorities":{"icims:control":1}}]}`
 	got, err := hide([]byte(answer))
@@ -290,7 +290,7 @@ func TestServersOfOthersAreNotShown(t *testing.T) {
 	}
 }
 
-func TestSharedAnswers(t *testing.T) {
+func TestSharedResponses(t *testing.T) {
 	t.Parallel()
 	var s shared
 	var mu sync.Mutex
@@ -318,7 +318,7 @@ func TestSharedAnswers(t *testing.T) {
 	}
 }
 
-func TestASharedAnswerGetsOld(t *testing.T) {
+func TestSharedResponseExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var s shared

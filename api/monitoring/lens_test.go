@@ -93,7 +93,7 @@ func TestQueues(t *testing.T) {
 }
 
 // If asynq fixes this, our script is obsolete.
-func TestAsynqAloneShowsNoQueueWhereOneTaskIsLost(t *testing.T) {
+func TestAsynqAloneHidesQueuesAfterALostTask(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	lost := enqueue(t, client, "icims:export", "{}", asynq.Queue("icims:1234"))
@@ -120,7 +120,7 @@ func TestTheClientStaysOpen(t *testing.T) {
 	}
 }
 
-func TestWhatItIsMadeOf(t *testing.T) {
+func TestNewChecksOptions(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	for _, o := range []Options{{Path: "/monitoring"}, {Redis: client}, {Redis: client, Path: "monitoring"}, {Redis: client, Path: "/monitoring/"}} {
@@ -130,7 +130,7 @@ func TestWhatItIsMadeOf(t *testing.T) {
 	}
 }
 
-func TestARedisThatFails(t *testing.T) {
+func TestFailingRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	client := server.Client(t)

@@ -49,7 +49,7 @@ func elements(t *testing.T, page string) []element {
 // like, with a scheme or two slashes.
 var fetches = regexp.MustCompile(`(?i)(@import|url\(|import\(|importScripts\(|fetch\(|\.src\s*=|\.href\s*=|new (WebSocket|EventSource|Worker)\(|sendBeacon\()\s*["'(]*\s*(https?:|wss?:)?//`)
 
-func TestThePageIsMadeOfWhatIsServedHere(t *testing.T) {
+func TestPageLoadsOnlyServedFiles(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	for who, h := range map[string]*Handler{"operate": newHandler(t, client), "look": newHandler(t, client, onlyLook)} {
@@ -100,7 +100,7 @@ func TestThePageIsMadeOfWhatIsServedHere(t *testing.T) {
 	}
 }
 
-func TestTheSearchForWhatIsFetchedFindsIt(t *testing.T) {
+func TestFetchesAreFound(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		`@import "https://fonts.test/css";`, `@font-face{src:url(//fonts.test/a.woff)}`, `i.src="https://cdn.test/x.js"`, `import("https://cdn.test/x.js")`, `new WebSocket('wss://a.test')`,
@@ -111,7 +111,7 @@ func TestTheSearchForWhatIsFetchedFindsIt(t *testing.T) {
 	}
 }
 
-func TestThePolicyAllowsNoMoreThanThePageNeeds(t *testing.T) {
+func TestPolicyAllowsOnlyWhatThePageNeeds(t *testing.T) {
 	t.Parallel()
 	h := newHandler(t, redistest.Shared(t).Client(t))
 	nonces := map[string]bool{}
@@ -198,7 +198,7 @@ func TestFiles(t *testing.T) {
 	})
 }
 
-func TestPagesThatAreNotAsTheyShouldBeAreNotServed(t *testing.T) {
+func TestUnexpectedPagesAreNotServed(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"a script from outside":      `<!doctype html><script>1</script><script src="https://cdn.test/a.js"></script><link rel="icon" href="/monitoring/a.ico">`,

@@ -112,7 +112,7 @@ func someTasks(t *testing.T, client redis.UniversalClient) {
 	}
 }
 
-func TestWhatIsNotListedIsRefused(t *testing.T) {
+func TestUnlistedRoutesAreRefused(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	h := newHandler(t, client)
@@ -161,7 +161,7 @@ func TestWhatIsNotListedIsRefused(t *testing.T) {
 	}
 }
 
-func TestPathsThatAreNotAsTheyShouldBe(t *testing.T) {
+func TestInvalidPaths(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	h := newHandler(t, client)
@@ -191,7 +191,7 @@ func TestPathsThatAreNotAsTheyShouldBe(t *testing.T) {
 	}
 }
 
-func TestWhoMayOnlyLookChangesNothing(t *testing.T) {
+func TestReadersCannotMakeChanges(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	h := newHandler(t, client, onlyLook)
@@ -217,7 +217,7 @@ func TestWhoMayOnlyLookChangesNothing(t *testing.T) {
 	}
 }
 
-func TestPagesAreBounded(t *testing.T) {
+func TestPageSizeIsLimited(t *testing.T) {
 	t.Parallel()
 	for asked, want := range map[string]string{
 		"":                              "",

@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-func TestAPIKeyIsMadeListedAndRevoked(t *testing.T) {
+func TestAPIKeyIsCreatedListedAndRevoked(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	r := w.call("apikeys", "new", "--name=console", "--scope=read,export", "--customer=1234", "--customer=77", "--expires=90d", "--who=ana", "--why=the new console")
@@ -69,7 +69,7 @@ func TestAPIKeyIsMadeListedAndRevoked(t *testing.T) {
 	}
 }
 
-func TestAPIKeyThatIsNotClearIsNotMade(t *testing.T) {
+func TestUnclearAPIKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	for name, tt := range map[string]struct {
@@ -103,7 +103,7 @@ func TestAPIKeyThatIsNotClearIsNotMade(t *testing.T) {
 
 // A key can be revoked even if the audit log cannot be written, or Redis is full. The command
 // reports the missing entry.
-func TestRevocationNeedsNoLog(t *testing.T) {
+func TestRevocationWithoutAuditLog(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		harm func(*ward) error

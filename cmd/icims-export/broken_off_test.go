@@ -9,7 +9,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-func TestWhatBrokeOffTellsWhatWasDone(t *testing.T) {
+func TestPartialFailureReportsWhatWasDone(t *testing.T) {
 	t.Parallel()
 	batches := []store.BatchID{"1234-aaaaaaaaaaaaaaaa", "1234-bbbbbbbbbbbbbbbb"}
 	cause := errors.New("connection refused")

@@ -57,7 +57,7 @@ func TestCancel(t *testing.T) {
 	w.call("audit").wantStatus(t, statusDone)
 }
 
-func TestCancelTellsOfPeopleLeftInICIMS(t *testing.T) {
+func TestCancelReportsPeopleLeftInICIMS(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	batch, ids := w.accept("1234", 1709, 0, 2)

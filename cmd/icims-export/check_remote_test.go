@@ -30,7 +30,7 @@ func (w *ward) exported(n int) {
 	}, nil)
 }
 
-func TestCheckRemoteShowsTheCostAndThenEachField(t *testing.T) {
+func TestCheckRemoteShowsCostAndFields(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	w.call("check", "--customer=1234", "--remote", "--yes").wantStatus(t, statusDone)
@@ -62,7 +62,7 @@ func TestCheckRemoteShowsTheCostAndThenEachField(t *testing.T) {
 	}
 }
 
-func TestCheckRemoteEndsWithThreeWhereAFieldIsNotThere(t *testing.T) {
+func TestCheckRemoteExitsWithThreeForMissingFields(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	w.exported(6)
@@ -84,7 +84,7 @@ func TestCheckRemoteEndsWithThreeWhereAFieldIsNotThere(t *testing.T) {
 	r.wantNone(t, "example.com", testPassword)
 }
 
-func TestCheckRemoteRefusesWhatTheDaysCallsDoNotSuffice(t *testing.T) {
+func TestCheckRemoteRefusesToExceedTheDailyLimit(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	w.exported(3)

@@ -93,7 +93,7 @@ func redisZ(at time.Time, member string) redis.Z {
 }
 
 // The check lists the Redis settings that are a risk, and those that could not be checked.
-func TestAuditTellsRisksOfRedis(t *testing.T) {
+func TestAuditListsRedisRisks(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		options []redistest.Option

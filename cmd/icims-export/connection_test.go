@@ -18,7 +18,7 @@ func (b *bench) portal(n string) string {
 	return "portal_urls=" + b.origin + "/customers/1234/search/portals/" + n + "?staleness=0"
 }
 
-func TestConnectionIsEnteredChangedShownAndRemoved(t *testing.T) {
+func TestConnectionIsAddedEditedShownAndRemoved(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	secrets := []string{testPassword, "not-" + testPassword}
@@ -226,7 +226,7 @@ func (w *ward) until(what string, holds func(store.StoredConnection) bool) {
 	}
 }
 
-func TestADryRunGoesByTheStoresConnection(t *testing.T) {
+func TestDryRunUsesTheStoredConnection(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	w.call("connection", "add", "1234", "username=export-user", w.portal("1"), "source=Sourced and kept", "--password-env=TEST_ICIMS_PASSWORD", "--why=new").wantStatus(t, statusDone)

@@ -110,7 +110,7 @@ func TestDeadList(t *testing.T) {
 	})
 }
 
-func TestDeadIsMisused(t *testing.T) {
+func TestDeadUsageErrors(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	jobless, _, _ := w.sorrows()
@@ -294,7 +294,7 @@ func TestDeadShow(t *testing.T) {
 }
 
 // Dead letters can be managed after the sealing key of their timelines was lost.
-func TestDeadLettersWhoseStoryDoesNotOpenAreTakenCareOf(t *testing.T) {
+func TestDeadLettersWithSealedTimelinesAreManaged(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	_, _, ids := w.sorrows()

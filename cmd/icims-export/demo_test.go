@@ -54,7 +54,7 @@ func TestDemo(t *testing.T) {
 	})
 }
 
-func TestDemoServesTheAPIUntilItIsStopped(t *testing.T) {
+func TestDemoServesTheAPIUntilStopped(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()

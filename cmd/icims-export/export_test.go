@@ -108,7 +108,7 @@ func TestExportWithEmbeddedRedis(t *testing.T) {
 	})
 }
 
-func TestInputThatBreaksOff(t *testing.T) {
+func TestInterruptedInput(t *testing.T) {
 	t.Parallel()
 	for name, more := range map[string]string{"an export": "--json", "a dry run": "--dry-run"} {
 		t.Run(name+" says so, and not that Redis failed", func(t *testing.T) {
@@ -262,7 +262,7 @@ func TestExportThroughAWorker(t *testing.T) {
 	}
 }
 
-func TestExportRefusesOtherRowsUnderOneKey(t *testing.T) {
+func TestExportRefusesOtherRowsWithTheSameKey(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	export := func(name, content string) result {
@@ -307,7 +307,7 @@ func TestDryRunWritesNothingToRedis(t *testing.T) {
 	}
 }
 
-func TestExportOfACustomerWithTooManyWaiting(t *testing.T) {
+func TestExportBeyondTheWaitingLimit(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	w.accept("1234", 7, 0, 3)

@@ -56,7 +56,7 @@ func (r *filedRig) shows(when string, reads int, want ...string) {
 	}
 }
 
-func TestTheFileOfConnectionsIsReadWhereItChanged(t *testing.T) {
+func TestChangedConnectionsFileIsReloaded(t *testing.T) {
 	t.Parallel()
 	r := newFiledRig(t)
 	one := r.connection("TEST_ICIMS_PASSWORD")
@@ -79,7 +79,7 @@ func TestTheFileOfConnectionsIsReadWhereItChanged(t *testing.T) {
 	}
 }
 
-func TestAFileOfConnectionsThatCannotBeReadChangesNothing(t *testing.T) {
+func TestUnreadableConnectionsFileChangesNothing(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"broken off": "connections: [", "empty": "", "without a usable connection": "connections:\n  - customer: \"1234\"\n", "gone": "-",

@@ -20,7 +20,7 @@ type statusJSON struct {
 	Outcomes []operate.Outcome
 }
 
-func TestStatusForetells(t *testing.T) {
+func TestStatusHasForecast(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	b, ids := w.accept("1234", 1709, 0, 30)
@@ -77,7 +77,7 @@ func TestStatusForetells(t *testing.T) {
 	})
 }
 
-func TestExportSaysWhatKeepsIt(t *testing.T) {
+func TestExportSaysWhatBlocksIt(t *testing.T) {
 	t.Parallel()
 	file := strings.SplitAfter(candidates, "\n")[0]
 	for name, c := range map[string]struct {
@@ -140,7 +140,7 @@ func TestExportSaysWhatKeepsIt(t *testing.T) {
 	}
 }
 
-func TestDryRunForetells(t *testing.T) {
+func TestDryRunHasForecast(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	if _, err := w.ledger.Beat(t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {

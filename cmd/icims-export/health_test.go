@@ -29,7 +29,7 @@ func answering(readyz int, body string) http.Handler {
 	})
 }
 
-func TestHealthTellsWhatAProcessAnswers(t *testing.T) {
+func TestHealthReportsTheResponse(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		code   int
@@ -71,7 +71,7 @@ func (f *forward) now() time.Time {
 	return f.at
 }
 
-func TestHealthTellsThatNobodyAnswers(t *testing.T) {
+func TestHealthReportsNoResponse(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -91,7 +91,7 @@ func TestHealthTellsThatNobodyAnswers(t *testing.T) {
 	}
 }
 
-func TestHealthKnowsWhereTheProcessOfItsSettingsListens(t *testing.T) {
+func TestHealthUsesTheConfiguredAddress(t *testing.T) {
 	server := httptest.NewUnstartedServer(answering(http.StatusOK, ""))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // the handshake is refused
 	server.StartTLS()
@@ -139,7 +139,7 @@ func TestHealthKnowsWhereTheProcessOfItsSettingsListens(t *testing.T) {
 	})
 }
 
-func TestHealthIsMisused(t *testing.T) {
+func TestHealthUsageErrors(t *testing.T) {
 	t.Parallel()
 	redis := miniredis.RunT(t)
 	for _, args := range [][]string{

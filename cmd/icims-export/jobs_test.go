@@ -35,7 +35,7 @@ func (w *ward) work() {
 	w.t.Cleanup(at.Stop)
 }
 
-func TestJobsAreListedWithWhatTheListCosts(t *testing.T) {
+func TestJobsAreListedWithTheirCost(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	r := w.call("jobs", "1234", "--wait=0s")
@@ -63,7 +63,7 @@ func TestJobsAreListedWithWhatTheListCosts(t *testing.T) {
 	}
 }
 
-func TestExportToAJobThatIsNotOnThePortalsIsWarnedOf(t *testing.T) {
+func TestExportWarnsAboutUnlistedJob(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	w.work()

@@ -12,7 +12,7 @@ import (
 )
 
 // Every command that changes something is recorded in the audit log before and after.
-func TestCommandsWriteTheJournal(t *testing.T) {
+func TestCommandsWriteTheAuditLog(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	_, refused, _ := w.sorrows()
@@ -61,7 +61,7 @@ func TestCommandsWriteTheJournal(t *testing.T) {
 	}
 }
 
-func TestJournalIsShown(t *testing.T) {
+func TestShowAuditLog(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	w.call("journal").wantStatus(t, statusDone)

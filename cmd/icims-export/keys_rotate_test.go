@@ -106,7 +106,7 @@ func TestKeyOnStandby(t *testing.T) {
 	}
 }
 
-func TestAnotherKeysetIsRefusedUntilItIsAdopted(t *testing.T) {
+func TestForeignKeysetIsRefusedUntilAdopted(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	w.accept("1234", 1709, 0, 3)

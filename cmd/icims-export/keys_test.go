@@ -86,7 +86,7 @@ func TestVersion(t *testing.T) {
 }
 
 // Each command that reads a keyset warns if other users can read the file.
-func TestExposedKeysetIsWarnedOf(t *testing.T) {
+func TestExposedKeysetWarning(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	const warning = "can be read by every user of this machine: chmod 600 it"

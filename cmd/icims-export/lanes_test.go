@@ -90,7 +90,7 @@ func TestLanes(t *testing.T) {
 	})
 }
 
-func TestLanesListWhoeverIsPausedOrConnected(t *testing.T) {
+func TestLanesListPausedAndConnectedCustomers(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	w.call("pause", "77", "--why=not yet").wantStatus(t, statusDone)

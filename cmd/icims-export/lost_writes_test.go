@@ -11,7 +11,7 @@ import (
 )
 
 // lanes and check report that Redis has lost writes, with the remedy.
-func TestLostWritesAreTold(t *testing.T) {
+func TestLostWritesAreReported(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		lose   func(*testing.T, *redistest.Server, *ward)

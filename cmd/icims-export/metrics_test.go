@@ -44,7 +44,7 @@ func get(t *testing.T, url string) (int, string) {
 	return answer.StatusCode, string(body)
 }
 
-func TestMetricsAreServedWhereThatIsSet(t *testing.T) {
+func TestMetricsAreServedIfConfigured(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts processes")

@@ -70,7 +70,7 @@ func TestExitStatusAndRemedy(t *testing.T) {
 	}
 }
 
-func TestHelpLeavesOutWhatDoesNotMatter(t *testing.T) {
+func TestHelpOmitsIrrelevantSettings(t *testing.T) {
 	t.Parallel()
 	if r := call(t, "demo", "--help"); strings.Contains(r.out, "--redis-url") {
 		t.Errorf("the demo's help lists the settings, which it does not use\n%s", r.out)

@@ -276,7 +276,7 @@ func TestACanceledBatchLeavesNoTasks(t *testing.T) {
 }
 
 // A pause set here pauses asynq's queues, and the other way round.
-func TestPausesAreThoseOfAsynqsQueues(t *testing.T) {
+func TestPausesPauseAsynqsQueues(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	inspector := asynq.NewInspectorFromRedisClient(w.redis)

@@ -25,7 +25,7 @@ func readText(t *testing.T, path string, mode os.FileMode) string {
 	return string(text)
 }
 
-func TestRedisACLMakesPasswordAndUsers(t *testing.T) {
+func TestRedisACLCreatesPasswordAndUsers(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	file, acl := filepath.Join(folder, "redis-password"), filepath.Join(folder, "users.acl")
@@ -102,7 +102,7 @@ func TestRedisACLMakesPasswordAndUsers(t *testing.T) {
 }
 
 // Each command that reads a password file warns if other users can read the file.
-func TestExposedRedisPasswordIsWarnedOf(t *testing.T) {
+func TestExposedRedisPasswordWarning(t *testing.T) {
 	t.Parallel()
 	const warning = "can be read by every user of this machine: chmod 600 it"
 	server := aclServer(t, "user exporter on >hunter2 ~none:* +@all\n") // lacks the rights for each command

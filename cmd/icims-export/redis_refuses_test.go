@@ -178,7 +178,7 @@ func TestWhyRedisCannotBeUsed(t *testing.T) {
 
 // If Redis refuses writes, commands print Redis's message and the remedy, and do not ask for
 // workers.
-func TestWhyRedisTakesNoWrites(t *testing.T) {
+func TestWhyRedisRefusesWrites(t *testing.T) {
 	t.Parallel()
 	for _, refusal := range redistest.Refusals() {
 		t.Run(refusal.Name, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 // Worker and API log Redis settings that may lose exports at startup. Without CONFIG they log what
 // could not be checked.
-func TestRisksOfRedisAreLoggedAtTheStart(t *testing.T) {
+func TestRedisRisksAreLoggedAtStartup(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts processes")

@@ -14,7 +14,7 @@ import (
 )
 
 // Every command in the runbook exists.
-func TestCommandsOfTheRunbookAreUnderstood(t *testing.T) {
+func TestRunbookCommandsExist(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/runbook.md")
 	if err != nil {

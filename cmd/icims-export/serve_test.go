@@ -26,7 +26,7 @@ func (s *started) address(t *testing.T) string {
 	return ""
 }
 
-func TestServeAnswersUntilItIsStopped(t *testing.T) {
+func TestServeUntilStopped(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts processes")
@@ -56,7 +56,7 @@ func TestServeAnswersUntilItIsStopped(t *testing.T) {
 	s.wantEnd(t)
 }
 
-func TestServeRefusesWhatItCannotServeWith(t *testing.T) {
+func TestServeRefusesInvalidSettings(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	broken := filepath.Join(t.TempDir(), "broken.pem")

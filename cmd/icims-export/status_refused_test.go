@@ -67,7 +67,7 @@ func TestStatusListsRefusedRows(t *testing.T) {
 	}
 }
 
-func TestStatusOfABatchWithoutDetailsOfRefusedRows(t *testing.T) {
+func TestStatusWithoutRefusedRowDetails(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	batch, _ := w.accept("1234", 7, 1, 1)

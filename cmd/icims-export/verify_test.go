@@ -8,7 +8,7 @@ import (
 	"github.com/seekout/icims-export/verify"
 )
 
-func TestVerifyTellsEachCheckAndHowItCameOut(t *testing.T) {
+func TestVerifyPrintsEachCheckAndResult(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	w.work()
@@ -46,7 +46,7 @@ func TestVerifyTellsEachCheckAndHowItCameOut(t *testing.T) {
 	r.wantAll(t, "credentials_rejected", "found it verifying", "Not verified: each new candidate costs about 4 calls instead of 2")
 }
 
-func TestVerifyWithoutAWorkerSaysSoAndIsFollowedLater(t *testing.T) {
+func TestVerifyWithoutAWorkerSaysSo(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	r := w.call("verify", "1234", "--wait=4s")

@@ -7,7 +7,7 @@ import (
 	"github.com/seekout/icims-export/internal/testrig"
 )
 
-func TestAWrongJobIsToldWithItsProfiles(t *testing.T) {
+func TestWrongJobIsReportedWithProfiles(t *testing.T) {
 	t.Parallel()
 	t.Run("export tells how many profiles have no workflow", func(t *testing.T) {
 		b := newBench(t)

@@ -6,7 +6,7 @@ import (
 	"github.com/seekout/icims-export/api"
 )
 
-func TestGoingBackAfterAnExportPicksNoOtherJob(t *testing.T) {
+func TestGoingBackAfterAnExportKeepsTheJob(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.connect()

@@ -8,7 +8,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-func TestAnExportThatWaitsSaysWhyAndIsCancelled(t *testing.T) {
+func TestWaitingExportSaysWhyAndIsCanceled(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.connect()

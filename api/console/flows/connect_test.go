@@ -37,7 +37,7 @@ func (b *tab) correctsPassword() {
 	b.sees("Changes saved.")
 }
 
-func TestAConnectionIsEnteredExplainedAndMended(t *testing.T) {
+func TestConnectionIsAddedExplainedAndCorrected(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	b := s.login(api.ScopeAdmin)

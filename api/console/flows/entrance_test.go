@@ -40,7 +40,7 @@ func TestLoggingInAndOut(t *testing.T) {
 }
 
 // The checks that other tests rely on do find problems.
-func TestFaultsOfAPageAreNoticed(t *testing.T) {
+func TestPageProblemsAreNoticed(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	b := open(t, s.url)
@@ -60,7 +60,7 @@ func TestFaultsOfAPageAreNoticed(t *testing.T) {
 	}
 }
 
-func TestThePhonesNavigationShowsWhereOneIs(t *testing.T) {
+func TestPhoneNavigationShowsTheSection(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	b := s.login(api.ScopeAdmin)

@@ -28,7 +28,7 @@ func (b *tab) picks(word, title string) {
 	b.ticks(title + "…")
 }
 
-func TestCandidatesAreExportedOnceAndThoseWhoFailAreMended(t *testing.T) {
+func TestCandidatesAreExportedOnceAndFailuresRetried(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.connect()
@@ -66,7 +66,7 @@ func TestCandidatesAreExportedOnceAndThoseWhoFailAreMended(t *testing.T) {
 	s.seenByReader()
 }
 
-func TestTheExportFormLeadsToWhatWouldKeepTheExports(t *testing.T) {
+func TestExportFormLinksToObstacles(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	b := s.login(api.ScopeAdmin)

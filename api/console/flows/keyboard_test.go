@@ -63,7 +63,7 @@ func (b *tab) types(label, text string) {
 	b.call(input.InsertText.Method, input.InsertTextParams{Text: text})
 }
 
-func TestALaneIsPausedAndResumedByKeyboardAlone(t *testing.T) {
+func TestPauseAndResumeByKeyboard(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.connect()

@@ -194,7 +194,7 @@ func TestAsynqsWebUI(t *testing.T) {
 	}
 }
 
-func TestAsynqsWebUIForThoseWhoMayOnlyLook(t *testing.T) {
+func TestAsynqsWebUIForReaders(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client(t)
 	s := newService(t, withQueues(client))

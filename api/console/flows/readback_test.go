@@ -7,7 +7,7 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 )
 
-func TestExportsAreReadBackAndWhatIsMissingIsNamed(t *testing.T) {
+func TestReadBackNamesMissingFields(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.connect()

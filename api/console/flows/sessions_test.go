@@ -10,7 +10,7 @@ import (
 )
 
 // An administrator ends the session of an open page, and the page says so without a reload.
-func TestAnOpenPageSaysThatItsSessionHasEnded(t *testing.T) {
+func TestOpenPageReportsEndedSession(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.connect()

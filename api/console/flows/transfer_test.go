@@ -6,7 +6,7 @@ import (
 	"github.com/seekout/icims-export/api"
 )
 
-func TestAnExportToTheWrongJobIsSentToTheRightOne(t *testing.T) {
+func TestTransferToTheRightJob(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.connect()
