@@ -14,8 +14,9 @@ const servedBy = 2
 
 // placed reports whether a customer is placed on a worker. All workers compute the same result
 // from the registry. Rendezvous hashing moves only the affected share of customers when a worker
-// starts or stops. Workers that cannot reach the customer's iCIMS rank last, full workers before
-// them. holds means that the worker already serves the customer, so it counts as having room.
+// starts or stops. Full workers rank after those with free lanes, and workers that cannot reach
+// the customer's iCIMS rank last. holds means that the worker already serves the customer, so it
+// counts as having room.
 func placed(fleet store.Fleet, worker, customer string, holds bool) bool {
 	// rank orders workers; the smallest comes first.
 	rank := func(p store.Peer) int {

@@ -1,6 +1,6 @@
 // Package limiter makes every call to a customer's iCIMS ask for a permit.
 //
-// A [Limiter] is part of the HTTP transport of one customer, so no code path can spend calls unseen.
+// A [Limiter] is part of a customer's HTTP transport, so no code path can spend calls unseen.
 // It gets permits from store/quota, whose limits hold for all processes together. One request at a
 // time returns the finished permits and asks for all wanted ones. A call then waits for the slot of
 // its permit.
