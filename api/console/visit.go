@@ -157,7 +157,7 @@ func (v *visit) May(scope api.Scope) bool { return api.Principal{Scopes: v.Who.S
 // byHTMX reports whether htmx requests a part of a page.
 func (v *visit) byHTMX() bool { return v.r.Header.Get("HX-Request") == "true" }
 
-// redirect sends the browser to another page after a change. did names a message of done.go, or is
+// redirect sends the browser to another page after a change. did names a message of messages.go, or is
 // "".
 func (v *visit) redirect(path string, did string) error {
 	if did != "" {
