@@ -83,14 +83,14 @@ func (r *rig) cancelAll() {
 // upload is a request whose body is sent in parts.
 type upload struct {
 	*io.PipeWriter
-	answer chan *reply
+	response chan *reply
 }
 
 func (r *rig) upload(key string) upload {
 	body, rows := io.Pipe()
 	u := upload{rows, make(chan *reply, 1)}
 	go func() {
-		u.answer <- r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7", body, "Content-Type", "application/x-ndjson", "Idempotency-Key", "k")
+		u.response <- r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7", body, "Content-Type", "application/x-ndjson", "Idempotency-Key", "k")
 	}()
 	r.t.Cleanup(func() { rows.Close() })
 	return u
@@ -127,10 +127,10 @@ func TestAccessEndsForUploads(t *testing.T) {
 			u.send(t, 0, sentRows)
 			testrig.Eventually(t, "the first rows are accepted", func() bool { return r.live() == acceptedRows })
 			end(r, key)
-			answer := <-u.answer
-			p := answer.problem(CodeAccessEnded)
+			response := <-u.response
+			p := response.problem(CodeAccessEnded)
 			if p.Receipt == nil || p.Receipt.Accepted != acceptedRows {
-				t.Fatalf("answered %s", answer.body)
+				t.Fatalf("answered %s", response.body)
 			}
 			for _, want := range []string{name, prose.Plural(acceptedRows, "candidate") + " were accepted into batch " + string(p.Receipt.Batch), "the same Idempotency-Key and another API key"} {
 				if !strings.Contains(p.Detail, want) {
@@ -148,7 +148,7 @@ func TestAccessEndsForUploads(t *testing.T) {
 			again.send(t, 0, sentRows)
 			again.Close()
 			var got Sent
-			(<-again.answer).is(http.StatusAccepted, &got)
+			(<-again.response).is(http.StatusAccepted, &got)
 			if got.Batch != p.Receipt.Batch || got.Accepted != sentRows || got.Again != acceptedRows {
 				t.Errorf("sent again: %+v", got)
 			}
@@ -172,7 +172,7 @@ func TestNothingIsAcceptedAfterARevocation(t *testing.T) {
 	endings["revoked"](r, key)
 	u.send(t, sentRows, 600)
 	u.Close()
-	p := (<-u.answer).problem(CodeAccessEnded)
+	p := (<-u.response).problem(CodeAccessEnded)
 	if live := r.live(); live != acceptedRows || p.Receipt.Accepted != acceptedRows {
 		t.Errorf("%d rows are accepted, the receipt says %+v", live, p.Receipt)
 	}
@@ -189,7 +189,7 @@ func TestAccessEndsForRequestsThatWait(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, watchful)
-			r.furnished("1234")
+			r.withEverything("1234")
 			key := r.keyForAnHour(ScopeRead)
 			answered := make(chan *reply, 1)
 			go func() { answered <- r.call(key, http.MethodGet, "/v1/customers/1234/jobs?wait=30s", nil) }()

@@ -21,22 +21,22 @@ type Note struct {
 // noteOf returns the note of the current request. It goes into the entry after the change.
 func noteOf(ctx context.Context) *Note { return &requestOf(ctx).note }
 
-// journalTime limits how long an entry may take, even after its request has ended.
-const journalTime = 5 * time.Second
+// logTimeout limits how long an entry may take, even after its request has ended.
+const logTimeout = 5 * time.Second
 
-// journalled runs a handler. If its operation changes something, it records that in the audit log
+// logged runs a handler. If its operation changes something, it records that in the audit log
 // before and after. If the first entry fails, nothing is changed.
-func journalled[I, O any](ctx context.Context, s *Server, o op, in *I, h func(context.Context, *I) (*O, error)) (*O, error) {
+func logged[I, O any](ctx context.Context, s *Server, o op, in *I, h func(context.Context, *I) (*O, error)) (*O, error) {
 	if dry, ok := any(in).(interface{ changesNothing() bool }); !o.Changes || ok && dry.changesNothing() {
 		return h(ctx, in)
 	}
 	requestOf(ctx).note.Why = whyOf(in)
-	return noted(ctx, s, func() (*O, error) { return h(ctx, in) })
+	return loggedAct(ctx, s, func() (*O, error) { return h(ctx, in) })
 }
 
-// noted runs act and records it in the audit log before and after. If the first entry fails, act is
-// not run.
-func noted[O any](ctx context.Context, s *Server, act func() (*O, error)) (*O, error) {
+// loggedAct runs act and records it in the audit log before and after. If the first entry fails,
+// act is not run.
+func loggedAct[O any](ctx context.Context, s *Server, act func() (*O, error)) (*O, error) {
 	req := requestOf(ctx)
 	if err := s.enter(ctx, req, store.JournalAsked, ""); err != nil {
 		return nil, err
@@ -44,17 +44,17 @@ func noted[O any](ctx context.Context, s *Server, act func() (*O, error)) (*O, e
 	done := false
 	defer func() {
 		if !done { // it panicked
-			s.enterAfter(ctx, req, newProblem(CodeInternal, ""))
+			s.logOutcome(ctx, req, newProblem(CodeInternal, ""))
 		}
 	}()
 	out, err := act()
 	done = true
-	s.enterAfter(ctx, req, err)
+	s.logOutcome(ctx, req, err)
 	return out, err
 }
 
-// journalledRaw is journalled for a handler that writes its own response.
-func (s *Server) journalledRaw(w http.ResponseWriter, r *http.Request, o op, h func(http.ResponseWriter, *http.Request)) error {
+// loggedRaw is logged for a handler that writes its own response.
+func (s *Server) loggedRaw(w http.ResponseWriter, r *http.Request, o op, h func(http.ResponseWriter, *http.Request)) error {
 	if !o.Changes || o.Spares != nil && o.Spares(r) {
 		h(w, r)
 		return nil
@@ -64,7 +64,7 @@ func (s *Server) journalledRaw(w http.ResponseWriter, r *http.Request, o op, h f
 		return err
 	}
 	err := error(newProblem(CodeInternal, ""))
-	defer func() { s.enterAfter(r.Context(), req, err) }()
+	defer func() { s.logOutcome(r.Context(), req, err) }()
 	h(w, r)
 	err = nil
 	if req.code != "" {
@@ -75,7 +75,7 @@ func (s *Server) journalledRaw(w http.ResponseWriter, r *http.Request, o op, h f
 
 // enter adds an entry to the audit log.
 func (s *Server) enter(ctx context.Context, req *request, outcome store.JournalOutcome, code Code) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTimeout)
 	defer cancel()
 	return s.Ledger.Note(ctx, store.JournalEntry{
 		At: s.Now(), Request: req.id, Outcome: outcome, Who: req.principal.Name, Key: req.principal.Key,
@@ -83,9 +83,9 @@ func (s *Server) enter(ctx context.Context, req *request, outcome store.JournalO
 	})
 }
 
-// enterAfter records the outcome of a change. The request is already recorded, so a failure here
+// logOutcome records the outcome of a change. The request is already recorded, so a failure here
 // hides nothing.
-func (s *Server) enterAfter(ctx context.Context, req *request, err error) {
+func (s *Server) logOutcome(ctx context.Context, req *request, err error) {
 	outcome, code := store.JournalDone, Code("")
 	if err != nil {
 		code = problemOf(err).Code

@@ -60,7 +60,7 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
 	case s.auditing <- struct{}{}:
 		defer func() { <-s.auditing }()
 	default:
-		s.refuse(w, r, newProblem(CodeBusy, "A check is already running.").after(askAgain))
+		s.refuse(w, r, newProblem(CodeBusy, "A check is already running.").after(redisRetryAfter))
 		return
 	}
 	ctx, cancel := context.WithCancel(r.Context())
@@ -142,7 +142,7 @@ func reportOf(r operate.AuditResult, most int) AuditReport {
 type lineWriter struct{ w http.ResponseWriter }
 
 func (l lineWriter) write(v any) error {
-	text, err := json.Marshal(answeredTimes(v))
+	text, err := json.Marshal(convertTimes(v))
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ func TestPanickedAuditStopsWriting(t *testing.T) {
 		r := newClockRig(t)
 		defer r.end()
 		r.Desk = &operate.Desk{} // has nothing to read
-		answer := httptest.NewRecorder()
+		response := httptest.NewRecorder()
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/customers/1234/audit", nil)
 		request.Header.Set("Accept", ndjsonType)
 		func() {
@@ -24,12 +24,12 @@ func TestPanickedAuditStopsWriting(t *testing.T) {
 					t.Error("the audit did not panic")
 				}
 			}()
-			r.audit(answer, request)
+			r.audit(response, request)
 		}()
 		time.Sleep(10 * auditBeat)
 		synctest.Wait()
-		if answer.Body.Len() > 0 {
-			t.Errorf("it went on with %s", answer.Body)
+		if response.Body.Len() > 0 {
+			t.Errorf("it went on with %s", response.Body)
 		}
 	})
 }

@@ -16,14 +16,14 @@ func (s *Server) addExports(ctx context.Context, shown ...Connection) error {
 	if err != nil {
 		return err
 	}
-	places, err := s.Desk.Places(ctx, customers...)
+	slots, err := s.Desk.Places(ctx, customers...)
 	if err != nil {
 		return err
 	}
 	for i := range shown {
 		shown[i].DeadLetters = int(dead[i])
-		if places[i].Hold.Keeps() {
-			shown[i].Kept = places[i].Waiting()
+		if slots[i].Hold.Keeps() {
+			shown[i].Kept = slots[i].Waiting()
 		}
 	}
 	return nil

@@ -14,15 +14,15 @@ func TestConnectionListShowsExportsThatNeedAttention(t *testing.T) {
 	r := newRig(t)
 	queue := func(customer string, n int) []string {
 		t.Helper()
-		_, ids := r.hand(customer, 7, 0, n)
+		_, ids := r.acceptCandidates(customer, 7, 0, n)
 		testrig.Enqueue(t, r.redis, r.Ledger, customer, ids...)
 		return ids
 	}
 	for _, customer := range []string{"5", "77", "1234"} {
 		r.connect(customer)
 	}
-	_, dead := r.hand("77", 7, 100, 3)
-	r.giveUp("77", store.ReasonJobNotFound, testrig.NoJob, dead...)
+	_, dead := r.acceptCandidates("77", 7, 100, 3)
+	r.makeDead("77", store.ReasonJobNotFound, testrig.NoJob, dead...)
 	queue("5", 4) // these continue
 	queue("1234", 2)
 	if err := r.Ledger.Pause(t.Context(), "1234", store.Pause{By: "ana", Why: "go-live", At: time.Now()}); err != nil {

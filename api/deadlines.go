@@ -47,7 +47,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, most int64) io
 	b := &body{
 		ReadCloser: http.MaxBytesReader(w, r.Body, most), control: http.NewResponseController(w), stall: s.Settings.StallTimeout,
 	}
-	if a, ok := w.(*answer); ok {
+	if a, ok := w.(*response); ok {
 		a.after = append(a.after, b.drain)
 		b.relax()
 	}

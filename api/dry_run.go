@@ -11,8 +11,8 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// rehearse checks a batch as an export does, without writing anything.
-func (s *Server) rehearse(ctx context.Context, batch tasks.Batch, conn store.Connection) (Rehearsal, error) {
+// dryRun checks a batch as an export does, without writing anything.
+func (s *Server) dryRun(ctx context.Context, batch tasks.Batch, conn store.Connection) (Rehearsal, error) {
 	out := Rehearsal{DryRun: true}
 	const page = 500
 	var pending []tasks.Payload
@@ -55,7 +55,7 @@ func (s *Server) rehearse(ctx context.Context, batch tasks.Batch, conn store.Con
 	out.Accepted, out.Dummies, out.RefusedRows = receipt.Accepted, receipt.Dummies, receipt.RefusedRows()
 	out.Refused, out.Warnings = receipt.Refused, receipt.Warnings
 	out.MoreRefused, out.MoreWarned = receipt.MoreRefused, receipt.MoreWarned
-	out.JobTitle, out.JobWarning = s.aboutJob(ctx, batch)
+	out.JobTitle, out.JobWarning = s.jobNotes(ctx, batch)
 	kind := store.KindOf(batch.Target.Job, batch.Options.IncludePreviouslyExported)
 	p, err := s.Desk.Demand(ctx, batch.Customer, kind, out.Estimate, conn.Limits.Or(store.DefaultLimits()), s.waits())
 	out.Forecast, out.Waits = p.Forecast, p.Waits

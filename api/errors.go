@@ -17,8 +17,8 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// askAgain is the Retry-After while Redis does not respond, about the duration of a failover.
-const askAgain = 5 * time.Second
+// redisRetryAfter is the Retry-After while Redis does not respond, about the duration of a failover.
+const redisRetryAfter = 5 * time.Second
 
 // sentinels are the errors that map directly to a code.
 var sentinels = []struct {
@@ -44,7 +44,7 @@ func problemOf(err error) *Problem {
 	if ended, ok := errors.AsType[*AccessEndedError](err); ok {
 		return newProblem(CodeAccessEnded, ended.Detail)
 	}
-	if p := partProblem(err); p != nil {
+	if p := partialProblem(err); p != nil {
 		return p
 	}
 	for _, s := range sentinels {
@@ -67,14 +67,14 @@ func problemOf(err error) *Problem {
 	if errors.Is(err, store.ErrJournalCursor) || errors.Is(err, store.ErrPlace) || errors.Is(err, jobs.ErrCursor) {
 		return newProblem(CodeInvalid, "", FieldProblem{"query.cursor", "is not a valid cursor", "omit it, or pass the previous page's next unchanged"})
 	}
-	if p := roomProblem(err); p != nil {
+	if p := limitProblem(err); p != nil {
 		return p
 	}
 	if conflict, ok := errors.AsType[*store.BatchConflictError](err); ok {
 		return conflictProblem(conflict)
 	}
 	if errors.Is(err, store.ErrRowsLost) {
-		return newProblem(CodeUnavailable, store.ErrRowsLost.Error()+".").after(askAgain)
+		return newProblem(CodeUnavailable, store.ErrRowsLost.Error()+".").after(redisRetryAfter)
 	}
 	if batch, ok := errors.AsType[*tasks.BatchError](err); ok {
 		return newProblem(CodeBatchInvalid, "", FieldProblem{batch.Field, batch.Message, batch.Remedy})
@@ -94,16 +94,16 @@ func problemOf(err error) *Problem {
 	return newProblem(CodeInternal, "")
 }
 
-// roomAgain is the Retry-After for candidates beyond the customer's limit.
-const roomAgain = time.Minute
+// limitRetryAfter is the Retry-After for candidates beyond the customer's limit.
+const limitRetryAfter = time.Minute
 
-// roomProblem returns the problem of candidates beyond the customer's limit; nil for other errors.
-func roomProblem(err error) *Problem {
+// limitProblem returns the problem of candidates beyond the customer's limit; nil for other errors.
+func limitProblem(err error) *Problem {
 	if waiting, ok := errors.AsType[*store.TooManyWaitingError](err); ok {
-		return newProblem(CodeTooManyWaiting, fmt.Sprintf("The limit is %s, including dead letters.", prose.Plural(waiting.Most, "waiting candidate"))).after(roomAgain)
+		return newProblem(CodeTooManyWaiting, fmt.Sprintf("The limit is %s, including dead letters.", prose.Plural(waiting.Most, "waiting candidate"))).after(limitRetryAfter)
 	}
 	if reserved, ok := errors.AsType[*store.MemoryReservedError](err); ok {
-		return newProblem(CodeStoreFull, reserved.Error()+".").after(roomAgain)
+		return newProblem(CodeStoreFull, reserved.Error()+".").after(limitRetryAfter)
 	}
 	return nil
 }
@@ -180,13 +180,13 @@ func bodyProblem(err error) *Problem {
 // errors. A command that Redis rejects as invalid is a bug, and not included.
 func redisProblem(err error) *Problem {
 	if errors.Is(err, context.Canceled) {
-		return newProblem(CodeUnavailable, "").after(askAgain)
+		return newProblem(CodeUnavailable, "").after(redisRetryAfter)
 	}
 	d, ok := store.Diagnose(err)
 	if !ok || d.Trouble == store.TroubleOther {
 		return nil
 	}
-	return newProblem(CodeUnavailable, d.String()).after(askAgain)
+	return newProblem(CodeUnavailable, d.String()).after(redisRetryAfter)
 }
 
 // kindsOf returns the types in an error's chain, without any text.

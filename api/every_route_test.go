@@ -42,8 +42,8 @@ func pathOf(o op, customer, batch string) string {
 	})
 }
 
-// furnishedConnection gives a customer a connection.
-func (r *rig) furnishedConnection(customer string) {
+// withConnection gives a customer a connection.
+func (r *rig) withConnection(customer string) {
 	r.t.Helper()
 	_, err := r.Ledger.AddConnection(r.t.Context(), store.Connection{
 		Customer: customer, Username: "export-user", Password: "hunter2",
@@ -54,11 +54,11 @@ func (r *rig) furnishedConnection(customer string) {
 	}
 }
 
-// furnished gives a customer one of everything that another caller might read or change.
-func (r *rig) furnished(customer string) tasks.Receipt {
+// withEverything gives a customer one of everything that another caller might read or change.
+func (r *rig) withEverything(customer string) tasks.Receipt {
 	r.t.Helper()
 	ctx := r.t.Context()
-	r.furnishedConnection(customer)
+	r.withConnection(customer)
 	receipt, err := r.Producer.Enqueue(ctx, tasks.Batch{
 		Customer: customer, Candidates: tasks.Candidates(tasks.Candidate{ID: "c-1", FirstName: "Ana", LastName: "Lytic", Email: "ana@example.com"}),
 	})
@@ -85,8 +85,8 @@ func (r *rig) state() map[string][]string {
 
 func TestKeyOfOneCustomerReadsAndChangesNothingOfAnother(t *testing.T) {
 	r := newRig(t, withoutRateLimits)
-	r.furnished(mine)
-	receipt := r.furnished(theirs)
+	r.withEverything(mine)
+	receipt := r.withEverything(theirs)
 	for _, scope := range Scopes() {
 		key := r.key(scope, mine)
 		for _, o := range r.ops {
@@ -120,7 +120,7 @@ func TestKeyOfOneCustomerReadsAndChangesNothingOfAnother(t *testing.T) {
 
 func TestEveryRouteNeedsAKeyWithItsScope(t *testing.T) {
 	r := newRig(t, withoutRateLimits)
-	r.furnished(mine)
+	r.withEverything(mine)
 	before := r.state()
 	for _, o := range r.ops {
 		if o.Scope == scopeNone {

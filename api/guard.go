@@ -29,12 +29,12 @@ func (s *Server) guard(w http.ResponseWriter, r *http.Request, o op, h http.Hand
 // admit checks the caller and the limits. Call the returned function when the request is done.
 func (s *Server) admit(r *http.Request, req *request) (func(), error) {
 	if s.stopping.Err() != nil {
-		return nil, newProblem(CodeStopping, "").after(askAgain)
+		return nil, newProblem(CodeStopping, "").after(redisRetryAfter)
 	}
-	if !s.guards.places.enter() {
+	if !s.guards.slots.enter() {
 		return nil, newProblem(CodeBusy, "").after(time.Second)
 	}
-	leave := s.guards.places.leave
+	leave := s.guards.slots.leave
 	if req.op.Scope == scopeNone {
 		return leave, nil
 	}
@@ -79,7 +79,7 @@ func (s *Server) bind(r *http.Request, req *request) error {
 	if !store.ValidCustomer(customer) || !req.principal.May(customer) {
 		return problem(CodeCustomerUnknown, "")
 	}
-	if !req.op.tellsUnknown() {
+	if !req.op.handlesUnknown() {
 		if err := s.Desk.Known(r.Context(), customer); err != nil {
 			return err
 		}
@@ -137,7 +137,7 @@ func bearerToken(r *http.Request) (string, bool) {
 // bounded returns the request with the time and size limits of its operation.
 func (s *Server) bounded(w http.ResponseWriter, r *http.Request, o op) (*http.Request, context.CancelFunc) {
 	if o.raw {
-		if a, ok := w.(*answer); ok {
+		if a, ok := w.(*response); ok {
 			a.stream(s.Settings.StallTimeout)
 		}
 		r.Body = s.readBody(w, r, or(o.MaxBody, s.Settings.MaxUpload))

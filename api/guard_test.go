@@ -148,7 +148,7 @@ func TestConcurrentRequestsAreLimited(t *testing.T) {
 	r := newRig(t, func(d *Deps) { d.Settings.MaxRequests = 8 })
 	p := r.withProbes()
 	began, end := make(chan struct{}, 8), make(chan struct{})
-	p.answer = func(context.Context, *probeInput) (*probeOutput, error) {
+	p.response = func(context.Context, *probeInput) (*probeOutput, error) {
 		began <- struct{}{}
 		<-end
 		return &probeOutput{}, nil

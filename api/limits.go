@@ -19,8 +19,8 @@ import (
 
 // guards limit what callers use of this process. Each process has its own limits.
 type guards struct {
-	places   places      // for API requests
-	pages    places      // for pages of mounted handlers
+	slots    slots       // for API requests
+	pages    slots       // for pages of mounted handlers
 	shares   *pageShares // shares of the pages
 	keys     *keyLimits
 	failures *failures
@@ -30,8 +30,8 @@ type guards struct {
 
 func newGuards(d Deps) (*guards, error) {
 	g := &guards{
-		places:   make(places, d.Settings.MaxRequests),
-		pages:    make(places, d.Settings.MaxRequests),
+		slots:    make(slots, d.Settings.MaxRequests),
+		pages:    make(slots, d.Settings.MaxRequests),
 		shares:   newPageShares(d.Settings.MaxRequests),
 		keys:     newKeyLimits(d.Settings, d.Now),
 		failures: newFailures(d.Now),
@@ -59,10 +59,10 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	return netip.PrefixFrom(address.Unmap(), address.Unmap().BitLen()), nil
 }
 
-// places are the slots of concurrent requests.
-type places chan struct{}
+// slots are the slots of concurrent requests.
+type slots chan struct{}
 
-func (p places) enter() bool {
+func (p slots) enter() bool {
 	select {
 	case p <- struct{}{}:
 		return true
@@ -71,7 +71,7 @@ func (p places) enter() bool {
 	}
 }
 
-func (p places) leave() { <-p }
+func (p slots) leave() { <-p }
 
 // addressOf returns the address for counting anonymous requests: behind trusted proxies, the last
 // address that is not one of them. For IPv6 it is the network, since one customer has all of its

@@ -17,31 +17,31 @@ import (
 // canary is in every malformed request, and must not be in any response or log line.
 const canary = "h0st1le-c4nary"
 
-// hostileRequests is the number of malformed requests per route.
-const hostileRequests = 500
+// malformedCount is the number of malformed requests per route.
+const malformedCount = 500
 
-// hostile generates malformed requests of one operation.
-type hostile struct {
+// malformed generates malformed requests of one operation.
+type malformed struct {
 	*rand.Rand
 	o     op
 	doc   *huma.Operation
 	key   string
 	batch string
-	wrong []func(*hostileRequest) // mutations, each of which must be refused
+	wrong []func(*malformedRequest) // mutations, each of which must be refused
 }
 
-// hostileRequest is a request before it is encoded.
-type hostileRequest struct {
+// malformedRequest is a request before it is encoded.
+type malformedRequest struct {
 	method, path, query string
 	header              [][2]string
 	body                string
 	hasBody             bool
 }
 
-func (h *hostile) pick(texts ...string) string { return texts[h.IntN(len(texts))] }
+func (h *malformed) pick(texts ...string) string { return texts[h.IntN(len(texts))] }
 
-// nasty returns a value that may break parsers.
-func (h *hostile) nasty() string {
+// oddValue returns a value that may break parsers.
+func (h *malformed) oddValue() string {
 	return canary + h.pick(
 		"", "'\"`;--", "\x00", "\xff\xfe", "%s%n%d", "../../etc/passwd", "{{7*7}}", "\u202e\u0000", "🦊🦊", "<script>", "\r\nX-Injected: 1",
 		strings.Repeat("9", 400), strings.Repeat("é", 300), "NaN", "1e999", "-0", "null", "true", "[]", "{}",
@@ -57,7 +57,7 @@ func jsonText(text string) string {
 	return string(encoded)
 }
 
-func (h *hostile) nastyJSON(depth int) string {
+func (h *malformed) oddJSON(depth int) string {
 	switch h.IntN(10) {
 	case 0:
 		return "null"
@@ -66,7 +66,7 @@ func (h *hostile) nastyJSON(depth int) string {
 	case 2:
 		return "true"
 	case 3, 4:
-		return jsonText(h.nasty())
+		return jsonText(h.oddValue())
 	case 5:
 		return `"` + canary + `\ud800"`
 	}
@@ -74,13 +74,13 @@ func (h *hostile) nastyJSON(depth int) string {
 		return `"` + canary + `"`
 	}
 	if h.IntN(2) == 0 {
-		return "[" + h.nastyJSON(depth-1) + "," + h.nastyJSON(depth-1) + "]"
+		return "[" + h.oddJSON(depth-1) + "," + h.oddJSON(depth-1) + "]"
 	}
-	return `{` + jsonText(h.nasty()) + `:` + h.nastyJSON(depth-1) + `,"why":` + h.nastyJSON(depth-1) + `}`
+	return `{` + jsonText(h.oddValue()) + `:` + h.oddJSON(depth-1) + `,"why":` + h.oddJSON(depth-1) + `}`
 }
 
 // brokenBody returns invalid JSON, or JSON with unknown fields.
-func (h *hostile) brokenBody() string {
+func (h *malformed) brokenBody() string {
 	switch h.IntN(9) {
 	case 0:
 		return ""
@@ -91,57 +91,59 @@ func (h *hostile) brokenBody() string {
 	case 3:
 		return `"` + canary + `"`
 	case 4:
-		return `[` + h.nastyJSON(3) + `]`
+		return `[` + h.oddJSON(3) + `]`
 	case 5:
-		return canary + "=1&x=" + h.nasty()
+		return canary + "=1&x=" + h.oddValue()
 	case 6:
 		return "\xff\xfe" + canary
 	case 7:
 		return `{"` + canary + `":"` + strings.Repeat("x", 2<<20) + `"}`
 	default:
-		return `{"` + canary + `":` + h.nastyJSON(4) + `}`
+		return `{"` + canary + `":` + h.oddJSON(4) + `}`
 	}
 }
 
 // waysOf collects the mutations of the operation's requests.
-func (h *hostile) waysOf() {
+func (h *malformed) waysOf() {
 	h.wrong = append(h.wrong,
-		func(r *hostileRequest) { r.query = url.QueryEscape(h.nasty()) + "=" + url.QueryEscape(h.nasty()) },
-		func(r *hostileRequest) { r.method = h.pick("PATCH", "TRACE", "PROPFIND", "CONNECT", canary) },
-		func(r *hostileRequest) {
-			r.path = h.pick(r.path+"/", r.path+"//", "/"+r.path, r.path+"/%2e%2e/"+canary, r.path+"/"+url.PathEscape(h.nasty()), "/"+canary, "/v1/../"+canary, "/v1/./whoami", "*")
+		func(r *malformedRequest) {
+			r.query = url.QueryEscape(h.oddValue()) + "=" + url.QueryEscape(h.oddValue())
 		},
-		func(r *hostileRequest) {
+		func(r *malformedRequest) { r.method = h.pick("PATCH", "TRACE", "PROPFIND", "CONNECT", canary) },
+		func(r *malformedRequest) {
+			r.path = h.pick(r.path+"/", r.path+"//", "/"+r.path, r.path+"/%2e%2e/"+canary, r.path+"/"+url.PathEscape(h.oddValue()), "/"+canary, "/v1/../"+canary, "/v1/./whoami", "*")
+		},
+		func(r *malformedRequest) {
 			r.header = append(r.header, [2]string{"X-" + canary, strings.Repeat(canary, 1500)})
 		},
 	)
 	if h.o.Scope != scopeNone {
-		h.wrong = append(h.wrong, func(r *hostileRequest) {
+		h.wrong = append(h.wrong, func(r *malformedRequest) {
 			r.header[0] = [2]string{"Authorization", h.pick("", "Basic "+canary, "Bearer", "Bearer "+canary, "Bearer ixk_"+canary+"_"+canary, h.key, "Bearer "+h.key+canary, strings.Repeat(canary, 40))}
 		})
 	}
 	if strings.Contains(h.o.Path, "{customer}") {
-		h.wrong = append(h.wrong, func(r *hostileRequest) {
-			r.path = pathOf(h.o, h.pick("0x12", "-1", "1234;"+canary, url.PathEscape(h.nasty()), "99999999999999999999", "%00", theirs, "{customer}", "１２３４"), h.batch)
+		h.wrong = append(h.wrong, func(r *malformedRequest) {
+			r.path = pathOf(h.o, h.pick("0x12", "-1", "1234;"+canary, url.PathEscape(h.oddValue()), "99999999999999999999", "%00", theirs, "{customer}", "１２３４"), h.batch)
 		})
 	}
 	if strings.Contains(h.o.Path, "{batch}") {
-		h.wrong = append(h.wrong, func(r *hostileRequest) {
-			r.path = pathOf(h.o, mine, h.pick(canary, mine+"-"+canary, url.PathEscape(h.nasty()), theirs+"-abcdefgh234567ij", mine+"-ABCDEFGH234567IJ", "%00", "-"))
+		h.wrong = append(h.wrong, func(r *malformedRequest) {
+			r.path = pathOf(h.o, mine, h.pick(canary, mine+"-"+canary, url.PathEscape(h.oddValue()), theirs+"-abcdefgh234567ij", mine+"-ABCDEFGH234567IJ", "%00", "-"))
 		})
 	}
 	for _, p := range h.doc.Parameters {
 		if p.In == "query" && p.Schema != nil && (p.Schema.Type == huma.TypeInteger || p.Schema.Type == huma.TypeBoolean || p.Schema.Type == huma.TypeNumber) {
-			h.wrong = append(h.wrong, func(r *hostileRequest) { r.query = p.Name + "=" + url.QueryEscape(h.nasty()) })
+			h.wrong = append(h.wrong, func(r *malformedRequest) { r.query = p.Name + "=" + url.QueryEscape(h.oddValue()) })
 		}
 	}
 	if h.doc.RequestBody != nil {
-		h.wrong = append(h.wrong, func(r *hostileRequest) {
-			r.hasBody, r.body = true, h.nastyJSON(3)
+		h.wrong = append(h.wrong, func(r *malformedRequest) {
+			r.hasBody, r.body = true, h.oddJSON(3)
 			r.header = append(r.header, [2]string{"Content-Type", h.pick("application/xml", "text/"+canary, "multipart/form-data; boundary="+canary, canary, "application/json+"+canary)})
 		})
 		if !h.o.raw {
-			h.wrong = append(h.wrong, func(r *hostileRequest) {
+			h.wrong = append(h.wrong, func(r *malformedRequest) {
 				r.hasBody, r.body = true, h.brokenBody()
 				r.header = append(r.header, [2]string{"Content-Type", "application/json"})
 			})
@@ -150,11 +152,11 @@ func (h *hostile) waysOf() {
 }
 
 // request returns a request with at least one mutation.
-func (h *hostile) request() hostileRequest {
-	r := hostileRequest{method: h.o.Method, path: pathOf(h.o, mine, h.batch), header: [][2]string{{"Authorization", "Bearer " + h.key}}}
+func (h *malformed) request() malformedRequest {
+	r := malformedRequest{method: h.o.Method, path: pathOf(h.o, mine, h.batch), header: [][2]string{{"Authorization", "Bearer " + h.key}}}
 	if h.IntN(2) == 0 { // mutations that are allowed
 		name := h.pick("If-Match", "Idempotency-Key", "Accept", "X-Forwarded-For", "X-Request-Id", "Last-Event-ID", "Cookie", "Range", "Accept-Encoding", "Expect")
-		r.header = append(r.header, [2]string{name, strings.Map(printableASCII, h.nasty())})
+		r.header = append(r.header, [2]string{name, strings.Map(printableASCII, h.oddValue())})
 	}
 	for i := range 1 + h.IntN(2) {
 		if i == 0 || h.IntN(2) == 0 {
@@ -172,7 +174,7 @@ func printableASCII(c rune) rune {
 }
 
 // parsed returns the request as the server's parser reads it; false if the parser refuses it.
-func (r hostileRequest) parsed() (*http.Request, bool) {
+func (r malformedRequest) parsed() (*http.Request, bool) {
 	var b strings.Builder
 	target := r.path
 	if r.query != "" {
@@ -197,17 +199,17 @@ func (r hostileRequest) parsed() (*http.Request, bool) {
 func TestHostileRequestsAreRefusedWithProblems(t *testing.T) {
 	r := newRig(t, withoutRateLimits)
 	r.withProbes()
-	receipt := r.furnished(mine)
-	r.furnished(theirs)
+	receipt := r.withEverything(mine)
+	r.withEverything(theirs)
 	handler := r.Handler()
 	key := r.key(ScopeAdmin, mine)
 	before := r.state()
 	for _, o := range r.ops {
 		t.Run(o.ID, func(t *testing.T) {
-			h := &hostile{Rand: rand.New(rand.NewPCG(2026, uint64(len(o.ID)))), o: o, doc: r.documented(o), key: key, batch: string(receipt.Batch)}
+			h := &malformed{Rand: rand.New(rand.NewPCG(2026, uint64(len(o.ID)))), o: o, doc: r.documented(o), key: key, batch: string(receipt.Batch)}
 			h.waysOf()
 			sent := 0
-			for i := 0; sent < hostileRequests && i < 4*hostileRequests; i++ {
+			for i := 0; sent < malformedCount && i < 4*malformedCount; i++ {
 				want := h.request()
 				req, ok := want.parsed()
 				if !ok {
@@ -220,7 +222,7 @@ func TestHostileRequestsAreRefusedWithProblems(t *testing.T) {
 					t.Fatalf("request %d: %s\n%s %s?%s %.200v\nbody %.200q\nanswer %d %v %.500s", i, fault, want.method, want.path, want.query, want.header, want.body, w.Code, w.Header(), w.Body)
 				}
 			}
-			if sent < hostileRequests {
+			if sent < malformedCount {
 				t.Errorf("only %d requests could be sent", sent)
 			}
 		})

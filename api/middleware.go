@@ -18,7 +18,7 @@ func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	req := &request{id: newRequestID()}
-	a := newAnswer(w)
+	a := newResponse(w)
 	r = r.WithContext(withRequest(r.Context(), req))
 	setHeaders(a.Header(), req.id, s.Encrypted(r))
 	_ = a.control.SetWriteDeadline(began.Add(s.Settings.RequestTimeout + writeGrace)) // connections of tests have no deadlines
@@ -131,7 +131,7 @@ func (h *headersOnly) Write(p []byte) (int, error) { return len(p), nil }
 func (h *headersOnly) WriteHeader(status int)      { h.status = status }
 
 // log writes the request's line. It leaves out the path, which may contain a candidate's ID.
-func (s *Server) log(a *answer, req *request, took time.Duration, gone bool) {
+func (s *Server) log(a *response, req *request, took time.Duration, gone bool) {
 	line := s.Log.Info()
 	switch {
 	case gone:

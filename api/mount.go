@@ -32,7 +32,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.guards.pages.leave()
-	if a, ok := w.(*answer); ok {
+	if a, ok := w.(*response); ok {
 		a.stream(s.Settings.StallTimeout)
 	}
 	const form = 1 << 20 // the fields of a form beside its file

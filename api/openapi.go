@@ -44,7 +44,7 @@ func humaConfig() huma.Config {
 		},
 		Formats:                      map[string]huma.Format{"application/json": json, "json": json},
 		DefaultFormat:                "application/json",
-		Transformers:                 []huma.Transformer{answerTimes},
+		Transformers:                 []huma.Transformer{humaTimes},
 		RejectUnknownQueryParameters: true,
 	}
 }
@@ -74,7 +74,7 @@ func (s *Server) OpenAPI() ([]byte, error) {
 
 func (s *Server) openAPISpecs() specs {
 	s.openAPI.Do(func() {
-		openAnswers(s.huma.OpenAPI())
+		openResponses(s.huma.OpenAPI())
 		var err error
 		if s.spec.json, err = json.Marshal(s.huma.OpenAPI()); err == nil {
 			s.spec.yaml, err = s.huma.OpenAPI().YAML()
@@ -86,9 +86,9 @@ func (s *Server) openAPISpecs() specs {
 	return s.spec
 }
 
-// openAnswers allows unknown fields in responses, so that clients generated from this document
+// openResponses allows unknown fields in responses, so that clients generated from this document
 // accept later versions. Requests stay strict.
-func openAnswers(doc *huma.OpenAPI) {
+func openResponses(doc *huma.OpenAPI) {
 	sent := map[*huma.Schema]bool{}
 	for _, item := range doc.Paths {
 		for _, o := range []*huma.Operation{item.Get, item.Put, item.Post, item.Delete, item.Patch} {

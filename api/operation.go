@@ -40,10 +40,10 @@ type op struct {
 	raw bool
 }
 
-// tellsUnknown reports whether the operation handles unknown customers itself: it returns 404, or
+// handlesUnknown reports whether the operation handles unknown customers itself: it returns 404, or
 // may create the customer. For example, a pause may precede the first batch of a customer whose
 // connection is in the workers' file.
-func (o op) tellsUnknown() bool {
+func (o op) handlesUnknown() bool {
 	own := []Code{CodeNoConnection, CodeNoBatch, CodeNoCandidate, CodeNotDead, CodeNoVerification}
 	return slices.Contains([]string{"put-connection", "pause-lane", "resume-lane"}, o.ID) ||
 		slices.ContainsFunc(o.Errors, func(c Code) bool { return slices.Contains(own, c) })
@@ -112,7 +112,7 @@ func register[I, O any](s *Server, o op, h func(context.Context, *I) (*O, error)
 	doc.Metadata = map[string]any{metadataOp: o, metadataServer: s}
 	s.ops = append(s.ops, o)
 	huma.Register(s.huma, doc, func(ctx context.Context, in *I) (*O, error) {
-		out, err := journalled(ctx, s, o, in, h)
+		out, err := logged(ctx, s, o, in, h)
 		if ended := accessEnded(ctx); err == nil && ended != nil && o.Method == http.MethodGet {
 			err = ended // the change was made, so report it
 		}
@@ -159,7 +159,7 @@ func registerRaw(s *Server, o op, doc huma.Operation, h func(http.ResponseWriter
 	s.handle(o, func(w http.ResponseWriter, r *http.Request) {
 		err := checkRaw(&doc, r)
 		if err == nil {
-			err = s.journalledRaw(w, r, o, h)
+			err = s.loggedRaw(w, r, o, h)
 		}
 		if err != nil {
 			s.refuse(w, r, err)
@@ -236,7 +236,7 @@ func (s *Server) problemOf(ctx context.Context, err error) *Problem {
 		p.Receipt = receipt
 	}
 	if p.Code == CodeUnavailable && ctx.Err() == nil && s.stopping.Err() != nil {
-		p = newProblem(CodeStopping, "").after(askAgain)
+		p = newProblem(CodeStopping, "").after(redisRetryAfter)
 	}
 	if p.Code == CodeInternal {
 		s.Log.Error().Str("request", req.id).Str("op", req.op.ID).Str("error", kindsOf(err)).Msg("unexpected error in a request")

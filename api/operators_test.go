@@ -7,15 +7,15 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// hand accepts n candidates into a batch, without tasks.
-func (r *rig) hand(customer string, job int64, from, n int) (store.BatchID, []string) {
+// acceptCandidates accepts n candidates into a batch, without tasks.
+func (r *rig) acceptCandidates(customer string, job int64, from, n int) (store.BatchID, []string) {
 	r.t.Helper()
 	batch, refs := testrig.Accept(r.t, r.Ledger, customer, job, testrig.Numbered(from, n)...)
 	return batch, testrig.IDs(refs)
 }
 
-// giveUp makes dead letters of exports, as a worker would.
-func (r *rig) giveUp(customer string, reason store.Reason, call store.Called, ids ...string) {
+// makeDead makes dead letters of exports, as a worker would.
+func (r *rig) makeDead(customer string, reason store.Reason, call store.Called, ids ...string) {
 	r.t.Helper()
 	testrig.GiveUp(r.t, r.Ledger, reason, call, testrig.Refs(customer, ids...)...)
 }

@@ -22,16 +22,16 @@ type visitor struct {
 	name     string // the key's ID, or an address
 }
 
-func newPageShares(places int) *pageShares {
+func newPageShares(slots int) *pageShares {
 	const (
 		ofKey     = 4
 		ofAddress = 10
 		// A browser requests a page and its files at once.
 		fewest = 8
 	)
-	half := max(1, places/2)
+	half := max(1, slots/2)
 	return &pageShares{
-		key: min(half, max(fewest, places/ofKey)), address: min(half, max(fewest, places/ofAddress)), strangers: half, taken: map[visitor]int{},
+		key: min(half, max(fewest, slots/ofKey)), address: min(half, max(fewest, slots/ofAddress)), strangers: half, taken: map[visitor]int{},
 	}
 }
 

@@ -18,12 +18,12 @@ func (s *pageShares) fill(v visitor) (entered int, why *fullShare) {
 
 func TestNoVisitorTakesAllPageSlots(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ places, key, address, strangers int }{
+	for _, c := range []struct{ slots, key, address, strangers int }{
 		{4, 2, 2, 2}, {8, 4, 4, 4}, {16, 8, 8, 8}, {40, 10, 8, 20}, {80, 20, 8, 40}, {1000, 250, 100, 500},
 	} {
-		t.Run(fmt.Sprintf("of %d", c.places), func(t *testing.T) {
+		t.Run(fmt.Sprintf("of %d", c.slots), func(t *testing.T) {
 			t.Parallel()
-			s := newPageShares(c.places)
+			s := newPageShares(c.slots)
 			key := visitor{name: "abcdefgh234567ij"}
 			if n, why := s.fill(key); n != c.key || why != keyFull {
 				t.Errorf("a key has %d, then %v", n, why)
@@ -33,7 +33,7 @@ func TestNoVisitorTakesAllPageSlots(t *testing.T) {
 			if n != c.address || n < c.strangers && why != addressFull {
 				t.Errorf("an address has %d, then %v", n, why)
 			}
-			for i := range c.places {
+			for i := range c.slots {
 				more, _ := s.fill(visitor{stranger: true, name: fmt.Sprintf("198.51.100.%d", i)})
 				n += more
 			}

@@ -9,17 +9,17 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// partProblem returns the problem of an error after part of the work was done; nil for other
+// partialProblem returns the problem of an error after part of the work was done; nil for other
 // errors.
-func partProblem(err error) *Problem {
+func partialProblem(err error) *Problem {
 	if part, ok := errors.AsType[*operate.BrokenOffError](err); ok {
 		p := problemOf(part.Err)
-		p.Detail = "Stopped after " + prose.Plural(part.Done, part.Thing) + ". Repeat the request to continue." + goesOn(part.Batches)
+		p.Detail = "Stopped after " + prose.Plural(part.Done, part.Thing) + ". Repeat the request to continue." + batchNames(part.Batches)
 		return p
 	}
 	if untold, ok := errors.AsType[*operate.UnrecordedError](err); ok {
 		p := problemOf(untold.Err)
-		p.Detail = "Done (" + prose.Plural(untold.Done, untold.Thing) + "), but not recorded among the customer's actions." + goesOn(untold.Batches)
+		p.Detail = "Done (" + prose.Plural(untold.Done, untold.Thing) + "), but not recorded among the customer's actions." + batchNames(untold.Batches)
 		return p
 	}
 	if unknown, ok := errors.AsType[*operate.PauseUnknownError](err); ok {
@@ -30,8 +30,8 @@ func partProblem(err error) *Problem {
 	return nil
 }
 
-// goesOn names the new batches of the candidates.
-func goesOn(batches []store.BatchID) string {
+// batchNames names the new batches of the candidates.
+func batchNames(batches []store.BatchID) string {
 	switch len(batches) {
 	case 0:
 		return ""

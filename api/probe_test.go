@@ -46,8 +46,8 @@ type probeOutput struct {
 
 // probe contains the handlers of test routes.
 type probe struct {
-	answer func(context.Context, *probeInput) (*probeOutput, error)
-	stream func(http.ResponseWriter, *http.Request)
+	response func(context.Context, *probeInput) (*probeOutput, error)
+	stream   func(http.ResponseWriter, *http.Request)
 }
 
 // withProbes adds test routes: one with a JSON body, and a streamed one.
@@ -57,8 +57,8 @@ func (r *rig) withProbes() *probe {
 	register(r.Server, op{
 		ID: "probe", Method: http.MethodPut, Path: "/v1/customers/{customer}/probe", Summary: "Probe", Tags: []string{"probe"}, Scope: ScopeOperate, Changes: true,
 	}, func(ctx context.Context, in *probeInput) (*probeOutput, error) {
-		if p.answer != nil {
-			return p.answer(ctx, in)
+		if p.response != nil {
+			return p.response(ctx, in)
 		}
 		out := &probeOutput{}
 		out.Body.Name = in.Body.Name
@@ -178,7 +178,7 @@ func TestChangesAreLoggedBeforeTheyAreMade(t *testing.T) {
 		return all
 	}
 	var before []store.JournalOutcome
-	p.answer = func(ctx context.Context, in *probeInput) (*probeOutput, error) {
+	p.response = func(ctx context.Context, in *probeInput) (*probeOutput, error) {
 		before = outcomes()
 		switch in.Body.Name {
 		case "refused":
@@ -242,7 +242,7 @@ func TestNothingChangesWithoutAnAuditLogEntry(t *testing.T) {
 	r := newRig(t)
 	p := r.withProbes()
 	made := false
-	p.answer = func(context.Context, *probeInput) (*probeOutput, error) { made = true; return &probeOutput{}, nil }
+	p.response = func(context.Context, *probeInput) (*probeOutput, error) { made = true; return &probeOutput{}, nil }
 	p.stream = func(http.ResponseWriter, *http.Request) { made = true }
 	key, exporter := r.key(ScopeOperate, mine), r.key(ScopeExport, mine)
 	r.call(key, http.MethodGet, "/v1/whoami", nil).is(http.StatusOK, nil)
@@ -270,14 +270,14 @@ func TestUnexpectedErrorsRevealNothing(t *testing.T) {
 	r := newRig(t)
 	p := r.withProbes()
 	key := r.key(ScopeOperate)
-	for name, answer := range map[string]func(context.Context, *probeInput) (*probeOutput, error){
+	for name, response := range map[string]func(context.Context, *probeInput) (*probeOutput, error){
 		"an error": func(context.Context, *probeInput) (*probeOutput, error) {
 			return nil, fmt.Errorf("person %w", errors.New(canary))
 		},
 		"a panic": func(context.Context, *probeInput) (*probeOutput, error) { panic(canary) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			p.answer = answer
+			p.response = response
 			a := r.call(key, http.MethodPut, probePath, `{"name":"`+canary+`"}`)
 			id := a.problem(CodeInternal).RequestID
 			if strings.Contains(string(a.body), canary) || strings.Contains(r.log.String(), canary) {

@@ -84,7 +84,7 @@ const problemContentType = "application/problem+json"
 
 // writeProblem responds with a problem, unless the response has begun.
 func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
-	if a, ok := w.(*answer); ok && a.begun() {
+	if a, ok := w.(*response); ok && a.begun() {
 		return
 	}
 	req := requestOf(r.Context())
@@ -94,7 +94,7 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	w.WriteHeader(p.Status)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(answeredTimes(p)); err != nil {
+	if err := enc.Encode(convertTimes(p)); err != nil {
 		return // the client is gone
 	}
 }

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// answer is a response writer that knows how far the response is, and gives streams a deadline for
+// response is a response writer that knows how far the response is, and gives streams a deadline for
 // each write. Between writes they have no deadline: over HTTP/2 a deadline ends a stream when it
 // passes, even while nothing is written.
-type answer struct {
+type response struct {
 	http.ResponseWriter
 
 	control *http.ResponseController
@@ -21,13 +21,13 @@ type answer struct {
 	after    []func() // called in order after the handler has returned
 }
 
-func newAnswer(w http.ResponseWriter) *answer {
-	return &answer{ResponseWriter: w, control: http.NewResponseController(w)}
+func newResponse(w http.ResponseWriter) *response {
+	return &response{ResponseWriter: w, control: http.NewResponseController(w)}
 }
 
-func (a *answer) begun() bool { return a.status != 0 }
+func (a *response) begun() bool { return a.status != 0 }
 
-func (a *answer) WriteHeader(status int) {
+func (a *response) WriteHeader(status int) {
 	if a.status == 0 && status >= http.StatusOK {
 		a.status = status
 	}
@@ -36,7 +36,7 @@ func (a *answer) WriteHeader(status int) {
 	a.relax(nil)
 }
 
-func (a *answer) Write(p []byte) (int, error) {
+func (a *response) Write(p []byte) (int, error) {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
@@ -48,10 +48,10 @@ func (a *answer) Write(p []byte) (int, error) {
 }
 
 // Flush sends buffered data.
-func (a *answer) Flush() { _ = a.FlushError() }
+func (a *response) Flush() { _ = a.FlushError() }
 
 // FlushError sends buffered data, for http.ResponseController.
-func (a *answer) FlushError() error {
+func (a *response) FlushError() error {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
@@ -61,29 +61,29 @@ func (a *answer) FlushError() error {
 	return err
 }
 
-func (a *answer) extend() {
+func (a *response) extend() {
 	if a.stall > 0 {
 		_ = a.control.SetWriteDeadline(time.Now().Add(a.stall)) // connections of tests have no deadlines
 	}
 }
 
 // relax removes the deadline after a successful write.
-func (a *answer) relax(err error) {
+func (a *response) relax(err error) {
 	if a.stall > 0 && err == nil && !a.returned {
 		_ = a.control.SetWriteDeadline(time.Time{}) // as above
 	}
 }
 
 // stream sets a time limit per write, and none for the whole response.
-func (a *answer) stream(stall time.Duration) {
+func (a *response) stream(stall time.Duration) {
 	a.stall = stall
 	a.relax(nil)
 }
 
 // Unwrap returns the underlying writer, for http.ResponseController.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+func (a *response) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-func (a *answer) finish() {
+func (a *response) finish() {
 	a.returned = true
 	a.extend()
 	for _, f := range a.after {

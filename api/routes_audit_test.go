@@ -12,7 +12,7 @@ import (
 
 func TestAuditOverTheAPI(t *testing.T) {
 	r := newRig(t)
-	_, ids := r.hand("1234", 1709, 0, 3)
+	_, ids := r.acceptCandidates("1234", 1709, 0, 3)
 	operator := r.key(ScopeOperate, "1234")
 	const path = "/v1/customers/1234/audit"
 	t.Run("of a customer whose records agree it is clean", func(t *testing.T) {
@@ -25,8 +25,8 @@ func TestAuditOverTheAPI(t *testing.T) {
 	t.Run("one at a time is made", func(t *testing.T) {
 		r.auditing <- struct{}{}
 		defer func() { <-r.auditing }()
-		if answer := r.call(operator, http.MethodGet, path, nil); answer.problem(CodeBusy).Detail == "" || answer.Header.Get("Retry-After") == "" {
-			t.Errorf("got %s", answer.body)
+		if response := r.call(operator, http.MethodGet, path, nil); response.problem(CodeBusy).Detail == "" || response.Header.Get("Retry-After") == "" {
+			t.Errorf("got %s", response.body)
 		}
 	})
 	if err := r.redis.Del(t.Context(), "ix:{1234}:p:"+ids[0]).Err(); err != nil {
@@ -40,10 +40,10 @@ func TestAuditOverTheAPI(t *testing.T) {
 		}
 	})
 	t.Run("as a stream it is lines that end with the result", func(t *testing.T) {
-		answer := r.call(operator, http.MethodGet, path, nil, "Accept", "application/x-ndjson")
-		lines := bytes.Split(bytes.TrimSpace(answer.body), []byte("\n"))
-		if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != ndjsonType || len(lines) != 2 {
-			t.Fatalf("got %d %s", answer.StatusCode, answer.body)
+		response := r.call(operator, http.MethodGet, path, nil, "Accept", "application/x-ndjson")
+		lines := bytes.Split(bytes.TrimSpace(response.body), []byte("\n"))
+		if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != ndjsonType || len(lines) != 2 {
+			t.Fatalf("got %d %s", response.StatusCode, response.body)
 		}
 		var first, last AuditLine
 		if err := json.Unmarshal(lines[0], &first); err != nil || first.Violation == nil || first.Violation.Export != ids[0] {

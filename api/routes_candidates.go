@@ -109,7 +109,7 @@ func (s *Server) getCandidate(ctx context.Context, in *getCandidateInput) (*getC
 		return nil, problem(CodeScopeMissing, "Reading iCIMS's messages requires the operate scope. Without words=true, the read scope is enough.")
 	}
 	noteOf(ctx).Why = "with iCIMS's own words"
-	return noted(ctx, s, func() (*getCandidateOutput, error) { return s.tellCandidate(ctx, in) })
+	return loggedAct(ctx, s, func() (*getCandidateOutput, error) { return s.tellCandidate(ctx, in) })
 }
 
 func (s *Server) tellCandidate(ctx context.Context, in *getCandidateInput) (*getCandidateOutput, error) {
@@ -131,8 +131,8 @@ type eraseCandidateInput struct {
 
 type eraseCandidateOutput struct{ Body store.ErasureReceipt }
 
-// eraseAgain is the Retry-After for exports in progress: the settle time.
-const eraseAgain = 90 * time.Second
+// eraseRetryAfter is the Retry-After for exports in progress: the settle time.
+const eraseRetryAfter = 90 * time.Second
 
 func (s *Server) eraseCandidate(ctx context.Context, in *eraseCandidateInput) (*eraseCandidateOutput, error) {
 	receipt, err := s.Desk.Erase(ctx, in.Customer, in.Candidate, store.EraseOptions{Who: principalOf(ctx).Name, Why: in.Why})
@@ -141,7 +141,7 @@ func (s *Server) eraseCandidate(ctx context.Context, in *eraseCandidateInput) (*
 	}
 	if !receipt.Complete {
 		return nil, newProblem(CodeInWork, fmt.Sprintf("%d exports of the candidate are in work; %d others were erased (reference %s).",
-			len(receipt.InWork), receipt.Cancelled+receipt.DeadLetters+receipt.Ended, receipt.Reference)).after(eraseAgain)
+			len(receipt.InWork), receipt.Cancelled+receipt.DeadLetters+receipt.Ended, receipt.Reference)).after(eraseRetryAfter)
 	}
 	return &eraseCandidateOutput{receipt}, nil
 }

@@ -115,17 +115,17 @@ func TestInvalidConnectionNamesEachField(t *testing.T) {
 		"half a body":         {`{"username":"x`, CodeMalformed, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			answer := r.call(admin, http.MethodPut, connectionPathOf1234, c.body)
-			p := answer.problem(c.code)
-			if strings.Contains(string(answer.body), testPassword) || strings.Contains(string(answer.body), "a:b") {
-				t.Errorf("it repeats what was sent: %s", answer.body)
+			response := r.call(admin, http.MethodPut, connectionPathOf1234, c.body)
+			p := response.problem(c.code)
+			if strings.Contains(string(response.body), testPassword) || strings.Contains(string(response.body), "a:b") {
+				t.Errorf("it repeats what was sent: %s", response.body)
 			}
 			said := ""
 			for _, f := range p.Errors {
 				said += f.Problem + " " + f.Remedy + "\n"
 			}
 			if len(p.Errors) != len(c.fields) || !strings.Contains(said, c.remedy) {
-				t.Fatalf("got %s", answer.body)
+				t.Fatalf("got %s", response.body)
 			}
 			for i, field := range c.fields {
 				if p.Errors[i].Field != field {

@@ -101,5 +101,5 @@ func redisAway(err error) error {
 	if p := redisProblem(err); p != nil {
 		return p
 	}
-	return newProblem(CodeUnavailable, "").after(askAgain)
+	return newProblem(CodeUnavailable, "").after(redisRetryAfter)
 }

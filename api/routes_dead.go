@@ -195,7 +195,7 @@ func (s *Server) getDeadLetter(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	explained, err := s.Desk.ExplainDead(ctx, letter, teller())
+	explained, err := s.Desk.ExplainDead(ctx, letter, timelineWriter())
 	if err != nil {
 		return nil, err
 	}

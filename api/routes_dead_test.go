@@ -19,16 +19,16 @@ import (
 
 const deadPath = "/v1/customers/1234/dead-letters"
 
-// sorrows makes dead letters, seconds apart: five for a job that does not exist, three for a
+// makeDeadLetters makes dead letters, seconds apart: five for a job that does not exist, three for a
 // refused email, and one of another customer.
-func (r *rig) sorrows() (jobless, refused store.BatchID, ids []string) {
+func (r *rig) makeDeadLetters() (jobless, refused store.BatchID, ids []string) {
 	r.t.Helper()
-	jobless, ids = r.hand("1234", 999, 0, 5)
-	r.giveUp("1234", "job_not_found", testrig.NoJob, ids...)
-	refused, more := r.hand("1234", 1709, 5, 3)
-	r.giveUp("1234", "icims_field_refused", testrig.RefusedEmail, more...)
-	_, other := r.hand("77", 0, 0, 1)
-	r.giveUp("77", "job_not_found", testrig.NoJob, other...)
+	jobless, ids = r.acceptCandidates("1234", 999, 0, 5)
+	r.makeDead("1234", "job_not_found", testrig.NoJob, ids...)
+	refused, more := r.acceptCandidates("1234", 1709, 5, 3)
+	r.makeDead("1234", "icims_field_refused", testrig.RefusedEmail, more...)
+	_, other := r.acceptCandidates("77", 0, 0, 1)
+	r.makeDead("77", "job_not_found", testrig.NoJob, other...)
 	ids = append(ids, more...)
 	for i, id := range ids {
 		died := time.Now().Add(time.Duration(i-len(ids)) * time.Second)
@@ -41,7 +41,7 @@ func (r *rig) sorrows() (jobless, refused store.BatchID, ids []string) {
 
 func TestDeadLettersAreListedOverTheAPI(t *testing.T) {
 	r := newRig(t)
-	_, refused, ids := r.sorrows()
+	_, refused, ids := r.makeDeadLetters()
 	reader := r.key(ScopeRead, "1234")
 	for name, c := range map[string]struct {
 		query string
@@ -62,10 +62,10 @@ func TestDeadLettersAreListedOverTheAPI(t *testing.T) {
 			var pages []string
 			for cursor := ""; ; {
 				var page DeadLetters
-				answer := r.call(reader, http.MethodGet, deadPath+"?"+c.query+cursor, nil)
-				answer.is(http.StatusOK, &page)
-				if page.Total != 8 || strings.Contains(string(answer.body), "not welcome") {
-					t.Errorf("got %s", answer.body)
+				response := r.call(reader, http.MethodGet, deadPath+"?"+c.query+cursor, nil)
+				response.is(http.StatusOK, &page)
+				if page.Total != 8 || strings.Contains(string(response.body), "not welcome") {
+					t.Errorf("got %s", response.body)
 				}
 				var numbers []string
 				for _, d := range page.DeadLetters {
@@ -122,13 +122,13 @@ func TestDeadLettersAreListedOverTheAPI(t *testing.T) {
 	})
 	t.Run("one is explained without personal data", func(t *testing.T) {
 		var d operate.ExplainedDead
-		answer := r.call(reader, http.MethodGet, deadPath+"/"+ids[5], nil)
-		answer.is(http.StatusOK, &d)
+		response := r.call(reader, http.MethodGet, deadPath+"/"+ids[5], nil)
+		response.is(http.StatusOK, &d)
 		if d.Candidate != "c-00005" || d.Status != 400 || d.Transaction != "T-17" || d.Job != 1709 || d.Hint == "" || len(d.Told) != 1 || d.Data != nil || !strings.Contains(d.Told[0], "UTC") {
-			t.Errorf("got %s", answer.body)
+			t.Errorf("got %s", response.body)
 		}
 		for _, personal := range []string{"Quillfeather", "Ottoline", "ottoline", "not welcome"} {
-			if strings.Contains(string(answer.body), personal) {
+			if strings.Contains(string(response.body), personal) {
 				t.Errorf("%q is told", personal)
 			}
 		}
@@ -160,8 +160,8 @@ func TestDeadLettersAreListedOverTheAPI(t *testing.T) {
 
 func TestCustomersWithDeadLettersOverTheAPI(t *testing.T) {
 	r := newRig(t)
-	r.sorrows()
-	r.hand("5", 0, 0, 1) // has no dead letters
+	r.makeDeadLetters()
+	r.acceptCandidates("5", 0, 0, 1) // has no dead letters
 	for name, c := range map[string]struct {
 		key, query string
 		want       DeadCustomers
@@ -183,7 +183,7 @@ func TestCustomersWithDeadLettersOverTheAPI(t *testing.T) {
 
 func TestDeadLettersAreRetriedAndDiscardedOverTheAPI(t *testing.T) {
 	r := newRig(t)
-	_, refused, ids := r.sorrows()
+	_, refused, ids := r.makeDeadLetters()
 	operator := r.key(ScopeOperate, "1234")
 	act := func(path string, body map[string]any) *reply {
 		t.Helper()

@@ -23,10 +23,10 @@ func TestTransferDeadLetters(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.listed("1234", 9)
-	jobless, ids := r.hand("1234", 999, 100, 3)
-	r.giveUp("1234", store.ReasonJobNotFound, testrig.NoJob, ids...)
-	_, others := r.hand("1234", 5, 200, 1)
-	r.giveUp("1234", "icims_refused", testrig.RefusedEmail, others...)
+	jobless, ids := r.acceptCandidates("1234", 999, 100, 3)
+	r.makeDead("1234", store.ReasonJobNotFound, testrig.NoJob, ids...)
+	_, others := r.acceptCandidates("1234", 5, 200, 1)
+	r.makeDead("1234", "icims_refused", testrig.RefusedEmail, others...)
 	key := r.key(ScopeOperate, "1234")
 	act := func(body map[string]any) *reply {
 		return r.call(key, http.MethodPost, "/v1/customers/1234/dead-letters/transfer", body)
@@ -131,11 +131,11 @@ func TestTransferDeadLetters(t *testing.T) {
 func TestSkippedLettersDoNotCountTowardsTheTransferLimit(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.furnished("1234")
-	_, there := r.hand("1234", 7, 100, 2)
-	r.giveUp("1234", store.ReasonJobNotFound, testrig.NoJob, there...)
-	_, elsewhere := r.hand("1234", 999, 200, 3)
-	r.giveUp("1234", store.ReasonJobNotFound, testrig.NoJob, elsewhere...)
+	r.withEverything("1234")
+	_, there := r.acceptCandidates("1234", 7, 100, 2)
+	r.makeDead("1234", store.ReasonJobNotFound, testrig.NoJob, there...)
+	_, elsewhere := r.acceptCandidates("1234", 999, 200, 3)
+	r.makeDead("1234", store.ReasonJobNotFound, testrig.NoJob, elsewhere...)
 	key := r.key(ScopeOperate, "1234")
 	for i, want := range []DeadLettersTransferred{
 		{DeadLettersChanged: DeadLettersChanged{Chosen: 4, Done: 2, More: true}},
@@ -153,12 +153,12 @@ func TestSkippedLettersDoNotCountTowardsTheTransferLimit(t *testing.T) {
 func TestTransferContinuesAfterAPageOfSkippedLetters(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.furnished("1234")
+	r.withEverything("1234")
 	const page = 500
-	_, there := r.hand("1234", 7, 1000, page)
-	r.giveUp("1234", store.ReasonJobNotFound, testrig.NoJob, there...)
-	_, elsewhere := r.hand("1234", 999, 2000, 2)
-	r.giveUp("1234", store.ReasonJobNotFound, testrig.NoJob, elsewhere...)
+	_, there := r.acceptCandidates("1234", 7, 1000, page)
+	r.makeDead("1234", store.ReasonJobNotFound, testrig.NoJob, there...)
+	_, elsewhere := r.acceptCandidates("1234", 999, 2000, 2)
+	r.makeDead("1234", store.ReasonJobNotFound, testrig.NoJob, elsewhere...)
 	order := map[string]any{"exports": slices.Concat(there, elsewhere), "job": 7, "limit": 1, "why": "x"}
 	for i, want := range []DeadLettersChanged{{Chosen: page + 1, Done: 1, More: true}, {Chosen: page + 1, Done: 1}} {
 		var got DeadLettersTransferred
@@ -168,13 +168,13 @@ func TestTransferContinuesAfterAPageOfSkippedLetters(t *testing.T) {
 	}
 }
 
-// halfway interrupts a pipeline of scripts after the first of them, while it is set.
-type halfway struct{ atomic.Bool }
+// interrupted interrupts a pipeline of scripts after the first of them, while it is set.
+type interrupted struct{ atomic.Bool }
 
-func (*halfway) DialHook(next redis.DialHook) redis.DialHook          { return next }
-func (*halfway) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+func (*interrupted) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (*interrupted) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
 
-func (h *halfway) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (h *interrupted) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		if !h.Load() || !strings.HasPrefix(cmds[0].Name(), "eval") {
 			return next(ctx, cmds)
@@ -189,12 +189,12 @@ func (h *halfway) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 
 func TestInterruptedTransferNamesItsBatches(t *testing.T) {
 	t.Parallel()
-	client, breaks := redistest.Shared(t).Client(t), &halfway{}
+	client, breaks := redistest.Shared(t).Client(t), &interrupted{}
 	client.AddHook(breaks)
 	r := newRigOn(t, client)
-	r.furnished("1234")
-	_, ids := r.hand("1234", 999, 100, 2)
-	r.giveUp("1234", store.ReasonJobNotFound, testrig.NoJob, ids...)
+	r.withEverything("1234")
+	_, ids := r.acceptCandidates("1234", 999, 100, 2)
+	r.makeDead("1234", store.ReasonJobNotFound, testrig.NoJob, ids...)
 	key := r.key(ScopeOperate, "1234")
 	order := map[string]any{"all": true, "job": 7, "why": "the wrong number"}
 	breaks.Store(true)

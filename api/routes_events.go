@@ -124,7 +124,7 @@ func (e *events) tell(b BatchStatus) bool {
 	if id == e.last {
 		return kind != "end"
 	}
-	data, err := json.Marshal(answeredTimes(b))
+	data, err := json.Marshal(convertTimes(b))
 	if err != nil {
 		return false
 	}

@@ -116,12 +116,12 @@ Specify either ` + "`job`" + ` or ` + "`prospects=true`" + `, in the query or in
 func isDryRun(r *http.Request) bool { return r.URL.Query().Get("dry_run") == "true" }
 
 func (s *Server) createExport(w http.ResponseWriter, r *http.Request) {
-	status, answer, err := s.export(w.Header(), r)
+	status, response, err := s.export(w.Header(), r)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
-	writeJSON(w, status, answer)
+	writeJSON(w, status, response)
 }
 
 // writeJSON responds with a value.
@@ -130,11 +130,11 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(answeredTimes(v)) //nolint:errchkjson // the client is gone
+	_ = enc.Encode(convertTimes(v)) //nolint:errchkjson // the client is gone
 }
 
 // export reads a request for an export and runs it.
-func (s *Server) export(header http.Header, r *http.Request) (status int, answer any, err error) {
+func (s *Server) export(header http.Header, r *http.Request) (status int, response any, err error) {
 	ctx, customer := r.Context(), r.PathValue("customer")
 	asked, err := readExportQuery(r)
 	if err != nil {
@@ -155,8 +155,8 @@ func (s *Server) export(header http.Header, r *http.Request) (status int, answer
 	defer rows.stop()
 	batch.Candidates = rows.all
 	if asked.dryRun {
-		answer, err := s.rehearse(ctx, batch, conn)
-		return http.StatusOK, answer, onlyRehearsed(err)
+		response, err := s.dryRun(ctx, batch, conn)
+		return http.StatusOK, response, dryRunProblem(err)
 	}
 	sent, err := s.send(traces.Incoming(ctx, r.Header), batch, s.keyGood(r))
 	if err != nil {

@@ -354,7 +354,7 @@ func TestExportIsInTheAuditLog(t *testing.T) {
 
 func TestBodyWithoutValidRowsCreatesNoBatch(t *testing.T) {
 	r := newRig(t)
-	r.furnishedConnection(mine)
+	r.withConnection(mine)
 	key := r.key(ScopeExport)
 	path := "/v1/customers/" + mine + "/exports?job=1709"
 	for name, s := range map[string]struct{ contentType, body, field string }{
@@ -378,7 +378,7 @@ func TestBodyWithoutValidRowsCreatesNoBatch(t *testing.T) {
 
 func TestBodyFieldsMayHaveAnyOrder(t *testing.T) {
 	r := newRig(t)
-	r.furnishedConnection(mine)
+	r.withConnection(mine)
 	key := r.key(ScopeExport)
 	path := "/v1/customers/" + mine + "/exports"
 	const candidate = `{"id":"c-1","first_name":"A","last_name":"B"}`

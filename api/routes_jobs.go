@@ -38,11 +38,11 @@ type jobsInput struct {
 }
 
 func (s *Server) listJobs(ctx context.Context, in *jobsInput) (*struct{ Body jobs.ListPage }, error) {
-	answer, err := s.jobsOf(ctx, in.Customer, jobs.Query{Text: in.Text, Limit: in.Limit, Cursor: in.Cursor, Wait: seconds(in.Wait)})
+	response, err := s.jobsOf(ctx, in.Customer, jobs.Query{Text: in.Text, Limit: in.Limit, Cursor: in.Cursor, Wait: seconds(in.Wait)})
 	if err != nil {
 		return nil, err
 	}
-	return &struct{ Body jobs.ListPage }{answer}, nil
+	return &struct{ Body jobs.ListPage }{response}, nil
 }
 
 func (s *Server) refreshJobs(ctx context.Context, in *struct {
@@ -50,11 +50,11 @@ func (s *Server) refreshJobs(ctx context.Context, in *struct {
 
 	Wait string `query:"wait" pattern:"^([0-9]|[12][0-9]|30)s?$" default:"0s" doc:"Seconds to wait for the list, without titles; at most 30."`
 }) (*struct{ Body jobs.ListState }, error) {
-	answer, err := s.jobsOf(ctx, in.Customer, jobs.Query{Limit: 1, Wait: seconds(in.Wait), Refresh: true})
+	response, err := s.jobsOf(ctx, in.Customer, jobs.Query{Limit: 1, Wait: seconds(in.Wait), Refresh: true})
 	if err != nil {
 		return nil, err
 	}
-	return &struct{ Body jobs.ListState }{answer.ListState}, nil
+	return &struct{ Body jobs.ListState }{response.ListState}, nil
 }
 
 // jobsOf lists jobs. A waiting request gets the current list when the server stops.

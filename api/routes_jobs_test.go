@@ -15,7 +15,7 @@ import (
 // listed gives a customer a connection and a fresh list of n jobs.
 func (r *rig) listed(customer string, n int) {
 	r.t.Helper()
-	r.furnished(customer)
+	r.withEverything(customer)
 	stored, err := r.Ledger.Connection(r.t.Context(), customer)
 	if err != nil {
 		r.t.Fatal(err)
@@ -144,7 +144,7 @@ func TestJobRefreshIsRequestedOnceAndLogged(t *testing.T) {
 
 func TestWaitForJobsEndsWhenTheServerStops(t *testing.T) {
 	r := newRig(t)
-	r.furnished(mine)
+	r.withEverything(mine)
 	key := r.key(ScopeRead, mine)
 	answered := make(chan *reply)
 	go func() { answered <- r.call(key, http.MethodGet, "/v1/customers/1234/jobs?wait=30s", nil) }()

@@ -18,9 +18,9 @@ import (
 
 func TestLanesOverTheAPI(t *testing.T) {
 	r := newRig(t)
-	batch, ids := r.hand("1234", 1709, 0, 30)
+	batch, ids := r.acceptCandidates("1234", 1709, 0, 30)
 	testrig.Enqueue(t, r.redis, r.Ledger, "1234", ids[0])
-	r.hand("77", 0, 0, 0)
+	r.acceptCandidates("77", 0, 0, 0)
 	if err := r.Ledger.Pause(t.Context(), "5", store.Pause{By: "ana", Why: "go-live"}); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestLanesOverTheAPI(t *testing.T) {
 
 func TestPauseOverTheAPI(t *testing.T) {
 	r := newRig(t)
-	r.hand("1234", 1709, 0, 3)
+	r.acceptCandidates("1234", 1709, 0, 3)
 	operator := r.key(ScopeOperate, "1234")
 	const lane = "/v1/customers/1234/lane"
 	until := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
@@ -133,7 +133,7 @@ func TestUnknownCustomerIsPausedWithAWarning(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.connect("5")
-	r.hand("6", 1709, 0, 1)
+	r.acceptCandidates("6", 1709, 0, 1)
 	r.connect("7")
 	if err := r.Ledger.RemoveConnection(t.Context(), "7", 0, "a test", ""); err != nil {
 		t.Fatal(err)
@@ -150,10 +150,10 @@ func TestUnknownCustomerIsPausedWithAWarning(t *testing.T) {
 
 func TestCancelAllExportsOverTheAPI(t *testing.T) {
 	r := newRig(t)
-	_, ids := r.hand("1234", 1709, 0, 4)
-	r.hand("1234", 0, 10, 2)
-	r.hand("77", 0, 0, 2)
-	r.giveUp("1234", "job_not_found", testrig.NoJob, ids[0])
+	_, ids := r.acceptCandidates("1234", 1709, 0, 4)
+	r.acceptCandidates("1234", 0, 10, 2)
+	r.acceptCandidates("77", 0, 0, 2)
+	r.makeDead("1234", "job_not_found", testrig.NoJob, ids[0])
 	if _, err := r.Ledger.Claim(t.Context(), store.Ref{Customer: "1234", Export: ids[1]}, store.ClaimOptions{Lease: time.Minute}); err != nil {
 		t.Fatal(err)
 	}

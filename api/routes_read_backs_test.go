@@ -18,7 +18,7 @@ func TestReadBackOverTheAPI(t *testing.T) {
 	const path = "/v1/customers/1234/read-backs"
 	r.known("1234")
 	r.call(operator, http.MethodPost, path, map[string]any{}).problem(CodeNoConnection)
-	r.furnishedConnection("1234")
+	r.withConnection("1234")
 	_, refs := testrig.Accept(t, r.Ledger, "1234", 1701, testrig.Numbered(0, 3)...)
 	for i, ref := range refs {
 		c, err := r.Ledger.Claim(t.Context(), ref, store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})

@@ -69,6 +69,6 @@ func (s *Server) endSession(ctx context.Context, in *endSessionInput) (*struct{}
 		s.Log.Error().Str("request", req.id).Str("key", req.principal.Key).Str("session", in.Session).Msg("session ended without a record: writing the audit log failed")
 	}
 	err = s.Ledger.EndSession(ctx, in.Session)
-	s.enterAfter(ctx, req, err)
+	s.logOutcome(ctx, req, err)
 	return nil, err
 }

@@ -86,9 +86,9 @@ func TestVerificationsOfCustomersAreSeparate(t *testing.T) {
 		"one that is not there":         {r.key(ScopeAdmin), http.MethodGet, "/v1/customers/1234/verifications/aaaaaaaaaaaaaaaa", http.StatusNotFound, CodeNoVerification},
 		"a job that is none":            {r.key(ScopeAdmin), http.MethodGet, "/v1/customers/1234/verifications/NONE", http.StatusUnprocessableEntity, CodeInvalid},
 	} {
-		answer := r.call(c.key, c.method, c.path, nil)
-		if answer.StatusCode != c.status || decoded[Problem](answer).Code != c.code {
-			t.Errorf("%s: %d %s", name, answer.StatusCode, answer.body)
+		response := r.call(c.key, c.method, c.path, nil)
+		if response.StatusCode != c.status || decoded[Problem](response).Code != c.code {
+			t.Errorf("%s: %d %s", name, response.StatusCode, response.body)
 		}
 	}
 }
@@ -103,17 +103,17 @@ func TestRemovedConnectionIsNotVerified(t *testing.T) {
 	if err := r.Ledger.RemoveConnection(t.Context(), "1234", 0, "maria", ""); err != nil {
 		t.Fatal(err)
 	}
-	answer := r.call(r.key(ScopeAdmin), http.MethodPost, "/v1/customers/1234/verifications", map[string]any{})
-	if p := decoded[Problem](answer); p.Code != CodeNoConnection {
-		t.Errorf("%d %s", answer.StatusCode, answer.body)
+	response := r.call(r.key(ScopeAdmin), http.MethodPost, "/v1/customers/1234/verifications", map[string]any{})
+	if p := decoded[Problem](response); p.Code != CodeNoConnection {
+		t.Errorf("%d %s", response.StatusCode, response.body)
 	}
 }
 
 func TestEgressAddressesAreListed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(d *Deps) { d.Settings.EgressAddresses = []string{"192.0.2.7", "192.0.2.8"} })
-	answer := r.call(r.key(ScopeRead, "1234"), http.MethodGet, "/v1/egress", nil)
-	if list := decoded[Egress](answer); strings.Join(list.Addresses, " ") != "192.0.2.7 192.0.2.8" {
-		t.Errorf("%s", answer.body)
+	response := r.call(r.key(ScopeRead, "1234"), http.MethodGet, "/v1/egress", nil)
+	if list := decoded[Egress](response); strings.Join(list.Addresses, " ") != "192.0.2.7 192.0.2.8" {
+		t.Errorf("%s", response.body)
 	}
 }

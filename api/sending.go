@@ -27,12 +27,12 @@ func (s *Server) send(ctx context.Context, batch tasks.Batch, good func(context.
 	}
 	sent := Sent{Receipt: receipt, RefusedRows: receipt.RefusedRows()}
 	if nothing, ok := errors.AsType[*tasks.NothingAcceptedError](err); ok {
-		return Sent{}, nothingAccepted(nothing, sent)
+		return Sent{}, noRowAccepted(nothing, sent)
 	}
 	if err != nil {
 		return Sent{}, brokenOff(err, sent, batch.IdempotencyKey != "")
 	}
-	sent.JobTitle, sent.JobWarning = s.aboutJob(ctx, batch)
+	sent.JobTitle, sent.JobWarning = s.jobNotes(ctx, batch)
 	b, err := s.Ledger.Batch(ctx, receipt.Batch)
 	if err != nil || b.Moving() == 0 {
 		return sent, nil //nolint:nilerr // the candidates are submitted
@@ -43,8 +43,8 @@ func (s *Server) send(ctx context.Context, batch tasks.Batch, good func(context.
 	return sent, nil
 }
 
-// aboutJob returns the title and warning for a batch's job from the cached job list.
-func (s *Server) aboutJob(ctx context.Context, b tasks.Batch) (title, warning string) {
+// jobNotes returns the title and warning for a batch's job from the cached job list.
+func (s *Server) jobNotes(ctx context.Context, b tasks.Batch) (title, warning string) {
 	job := b.Target.Job
 	return s.Desk.JobTitles(ctx, b.Customer, job)[job], s.Desk.JobWarning(ctx, b.Customer, job)
 }
@@ -52,8 +52,8 @@ func (s *Server) aboutJob(ctx context.Context, b tasks.Batch) (title, warning st
 // problemsTold limits the row problems in a response. The receipt has more.
 const problemsTold = 50
 
-// nothingAccepted returns the error of a batch without an accepted row, which was not created.
-func nothingAccepted(e *tasks.NothingAcceptedError, sent Sent) error {
+// noRowAccepted returns the error of a batch without an accepted row, which was not created.
+func noRowAccepted(e *tasks.NothingAcceptedError, sent Sent) error {
 	p := newProblem(CodeNothingAccepted, fmt.Sprintf("Rows refused: %d.", e.Refused))
 	for _, row := range sent.Refused {
 		for _, found := range row.Problems {
@@ -110,8 +110,8 @@ func counted(candidates int) string {
 	return prose.Plural(candidates, "candidate") + " were"
 }
 
-// onlyRehearsed returns the error of a dry run.
-func onlyRehearsed(err error) error {
+// dryRunProblem returns the error of a dry run.
+func dryRunProblem(err error) error {
 	p := inputProblem(err)
 	if p == nil {
 		return err

@@ -76,7 +76,7 @@ func (s *Server) awaitHandlers(most time.Duration) {
 	const look = 20 * time.Millisecond
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	for end := time.Now().Add(most); len(s.guards.places)+len(s.guards.pages) > 0 && time.Now().Before(end); {
+	for end := time.Now().Add(most); len(s.guards.slots)+len(s.guards.pages) > 0 && time.Now().Before(end); {
 		<-tick.C
 	}
 }

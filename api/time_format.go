@@ -10,9 +10,9 @@ import (
 
 // Responses contain times in UTC with milliseconds, independent of how they are stored.
 
-// answeredTimes returns a copy of v with its times converted for a response. It does not change v,
+// convertTimes returns a copy of v with its times converted for a response. It does not change v,
 // which may be shared.
-func answeredTimes(v any) any {
+func convertTimes(v any) any {
 	value := reflect.ValueOf(v)
 	if !value.IsValid() || !hasTimes(value.Type()) {
 		return v
@@ -20,8 +20,8 @@ func answeredTimes(v any) any {
 	return withTimes(value).Interface()
 }
 
-// answerTimes is answeredTimes for huma's responses.
-func answerTimes(_ huma.Context, _ string, v any) (any, error) { return answeredTimes(v), nil }
+// humaTimes is convertTimes for huma's responses.
+func humaTimes(_ huma.Context, _ string, v any) (any, error) { return convertTimes(v), nil }
 
 var timeType = reflect.TypeFor[time.Time]()
 
@@ -37,7 +37,7 @@ func withTimes(v reflect.Value) reflect.Value {
 			return v
 		}
 		if v.Kind() == reflect.Interface {
-			return reflect.ValueOf(answeredTimes(v.Elem().Interface()))
+			return reflect.ValueOf(convertTimes(v.Elem().Interface()))
 		}
 		copied := reflect.New(v.Type().Elem())
 		copied.Elem().Set(withTimes(v.Elem()))

@@ -30,7 +30,7 @@ func TestTimesAreInUTCAndMilliseconds(t *testing.T) {
 		Bare   Leaf            `json:"bare"`
 	}
 	given := tree{Leaf{at, "a", 7}, &at, nil, []Leaf{{at, "b", 0}}, map[string]Leaf{"c": {At: at}}, Leaf{At: at}, Leaf{}}
-	text, err := json.Marshal(answeredTimes(&given))
+	text, err := json.Marshal(convertTimes(&given))
 	const (
 		when = `"2026-11-22T17:02:11.123Z"`
 		want = `{"at":` + when + `,"name":"a","until":` + when + `,"never":null,"leaves":[{"at":` + when + `,"name":"b"}],"by_name":{"c":{"at":` + when + `,"name":""}},"any":{"at":` + when + `,"name":""},"bare":{"name":""}}`
@@ -41,7 +41,7 @@ func TestTimesAreInUTCAndMilliseconds(t *testing.T) {
 	if !given.Until.Equal(at) || given.Leaves[0].At != at || given.ByName["c"].At != at {
 		t.Error("what was given is changed")
 	}
-	if answeredTimes(nil) != nil || answeredTimes("x") != "x" || given.kept != 7 {
+	if convertTimes(nil) != nil || convertTimes("x") != "x" || given.kept != 7 {
 		t.Error("what has no times is changed")
 	}
 }
@@ -50,7 +50,7 @@ func TestTimesAreInUTCAndMilliseconds(t *testing.T) {
 func TestEveryRouteFormatsTimesAlike(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withoutRateLimits)
-	receipt := r.furnished(mine)
+	receipt := r.withEverything(mine)
 	key := r.key(ScopeAdmin)
 	r.call(key, http.MethodPost, "/v1/customers/"+mine+"/lane/pause", map[string]any{"why": "a test", "until": time.Now().Add(time.Hour)}).is(http.StatusOK, nil)
 	found := 0

@@ -5,6 +5,6 @@ import (
 	"github.com/seekout/icims-export/operate"
 )
 
-// teller returns the writer of timelines for API callers. It leaves out iCIMS's messages, which may
-// repeat personal data.
-func teller() operate.Storyteller { return operate.Storyteller{Clock: prose.UTC} }
+// timelineWriter returns the writer of timelines for API callers. It leaves out iCIMS's messages,
+// which may repeat personal data.
+func timelineWriter() operate.Storyteller { return operate.Storyteller{Clock: prose.UTC} }

@@ -34,11 +34,11 @@ func TestCustomerHasAWaitingLimit(t *testing.T) {
 	send := func(customer, body, idempotency string) *reply {
 		return r.call(key, http.MethodPost, "/v1/customers/"+customer+"/exports?job=7", body, "Content-Type", "application/x-ndjson", "Idempotency-Key", idempotency)
 	}
-	answer := send("1234", body, "k")
-	p := answer.problem(CodeTooManyWaiting)
+	response := send("1234", body, "k")
+	p := response.problem(CodeTooManyWaiting)
 	id := store.BatchID(r.Ledger.Keys().BatchID("1234", "k"))
-	if got := p.Receipt; got == nil || got.Batch != id || got.Accepted != 5 || answer.Header.Get("Retry-After") == "" {
-		t.Fatalf("answered %s", answer.body)
+	if got := p.Receipt; got == nil || got.Batch != id || got.Accepted != 5 || response.Header.Get("Retry-After") == "" {
+		t.Fatalf("answered %s", response.body)
 	}
 	for _, want := range []string{"5 waiting candidates", "5 candidates were accepted into batch " + string(id), "again with the same Idempotency-Key"} {
 		if !strings.Contains(p.Detail, want) {

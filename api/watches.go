@@ -30,15 +30,15 @@ type watched struct {
 }
 
 const (
-	// lookEvery is how often batches are read.
-	lookEvery = time.Second
-	// foretellEvery is how often forecasts are computed, which takes more round trips.
-	foretellEvery = 5 * time.Second
+	// readEvery is how often batches are read.
+	readEvery = time.Second
+	// forecastEvery is how often forecasts are computed, which takes more round trips.
+	forecastEvery = 5 * time.Second
 )
 
 func newWatches(s *Server) *watches {
 	return &watches{
-		read: s.Ledger.BatchesOf, foretell: s.statusOf, every: lookEvery, life: s.stopping, watched: map[store.BatchID]*watched{},
+		read: s.Ledger.BatchesOf, foretell: s.statusOf, every: readEvery, life: s.stopping, watched: map[store.BatchID]*watched{},
 	}
 }
 
@@ -140,7 +140,7 @@ func (w *watches) compare(id store.BatchID, b store.Batch) (last BatchStatus, ch
 	if known == nil {
 		return last, false, false
 	}
-	return known.last, !known.known || known.last.Batch != b, time.Since(known.foretold) >= foretellEvery
+	return known.last, !known.known || known.last.Batch != b, time.Since(known.foretold) >= forecastEvery
 }
 
 func (w *watches) tell(id store.BatchID, status BatchStatus, foretold bool) {

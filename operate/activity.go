@@ -40,12 +40,12 @@ func (l LaneDetail) Happened(at prose.Clock) []Happening {
 		all = append(all, Happening{At: a.At, Text: text})
 	}
 	slices.SortStableFunc(all, func(x, y Happening) int { return cmp.Compare(y.At.UnixMilli(), x.At.UnixMilli()) })
-	all = once(all)
+	all = mergeRepeated(all)
 	return all[:min(len(all), shownEvents)]
 }
 
-// once merges equal entries within a minute.
-func once(all []Happening) []Happening {
+// mergeRepeated merges equal entries within a minute.
+func mergeRepeated(all []Happening) []Happening {
 	var kept []Happening
 	for _, h := range all {
 		h.Times = 1

@@ -38,10 +38,10 @@ type AuditResult struct {
 // ViolationIntake means that a producer enqueued tasks that were refused and erased.
 const ViolationIntake = "intake_refused"
 
-// refusedFor is how long the check reports refused tasks.
-const refusedFor = 24 * time.Hour
+// intakeWindow is how long the check reports refused tasks.
+const intakeWindow = 24 * time.Hour
 
-func were(n int) string {
+func tasksWere(n int) string {
 	if n == 1 {
 		return "1 task was"
 	}
@@ -67,14 +67,14 @@ func (d *Desk) Audit(ctx context.Context, customers []string, o store.AuditOptio
 		r.Violations = append(r.Violations, a.Violations...)
 		r.More += a.Count() - len(a.Violations)
 	}
-	refused, err := intake.Refused(d.Redis, started.Add(-refusedFor))
+	refused, err := intake.Refused(d.Redis, started.Add(-intakeWindow))
 	if err != nil {
 		return r, err
 	}
 	if refused > 0 {
 		r.Violations = append(r.Violations, store.Violation{Kind: ViolationIntake, Text: fmt.Sprintf(
 			"%s refused and erased in the last 24 hours: unknown type or not sealed. The archive of %s in asynq's web UI shows the producer, which must create tasks with tasks.NewTask.",
-			were(refused), tasks.IntakeQueue)})
+			tasksWere(refused), tasks.IntakeQueue)})
 	}
 	fleet, err := d.Ledger.Fleet(ctx)
 	if err != nil {

@@ -52,7 +52,7 @@ type CancelScope struct {
 // even after an error. Errors: store.ErrNoBatch, *BrokenOffError and *UnrecordedError.
 func (d *Desk) Cancel(ctx context.Context, scope CancelScope, options store.CancelOptions, patience time.Duration) (store.Cancellation, error) {
 	const pause = time.Second
-	once := func() (all store.Cancellation, err error) {
+	mergeRepeated := func() (all store.Cancellation, err error) {
 		if scope.Batch != "" {
 			all, err = d.Ledger.Cancel(ctx, scope.Batch, options)
 		} else {
@@ -61,14 +61,14 @@ func (d *Desk) Cancel(ctx context.Context, scope CancelScope, options store.Canc
 		// After an error, the tasks of the canceled exports must go too.
 		return all, errors.Join(err, d.remove(context.WithoutCancel(ctx), scope.Customer, all.Exports))
 	}
-	all, err := once()
+	all, err := mergeRepeated()
 	for end := time.Now().Add(patience); err == nil && all.Busy > 0 && !options.DryRun && time.Now().Add(pause).Before(end); {
 		select {
 		case <-ctx.Done():
 			err = ctx.Err()
 		case <-time.After(pause):
 			var more store.Cancellation
-			if more, err = once(); err == nil {
+			if more, err = mergeRepeated(); err == nil {
 				all.Cancelled, all.PeopleLeft, all.Busy = all.Cancelled+more.Cancelled, all.PeopleLeft+more.PeopleLeft, more.Busy
 			}
 		}

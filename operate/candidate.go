@@ -53,7 +53,7 @@ func (d *Desk) CandidateStory(ctx context.Context, customer, candidate string, t
 		}
 		x := ExportStory{Batch: e.Batch, Outcome: Explain(e.Outcome, 0, l), Told: []string{}}
 		for _, entry := range story {
-			x.Told = append(x.Told, teller.tell(entry))
+			x.Told = append(x.Told, teller.sentence(entry))
 		}
 		x.Stands = teller.Stands(x.Outcome, e.Batch.Job, l)
 		c.Exports = append(c.Exports, x)

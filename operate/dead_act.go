@@ -50,7 +50,7 @@ func (d *Desk) RetryDead(ctx context.Context, choice DeadChoice, o DeadOrder) (D
 	revive := func(ctx context.Context, customer string, exports []string) (int, error) {
 		return d.revive(ctx, customer, exports, o)
 	}
-	return d.actOnDead(ctx, choice, o, DeadResult{Action: "retry"}, toFirst(revive))
+	return d.actOnDead(ctx, choice, o, DeadResult{Action: "retry"}, limitedAct(revive))
 }
 
 // DiscardDead discards the selected letters and deletes the candidates' data. Its errors are those
@@ -60,7 +60,7 @@ func (d *Desk) DiscardDead(ctx context.Context, choice DeadChoice, o DeadOrder) 
 		n, err := d.Ledger.DiscardAll(ctx, customer, exports, o.Who, o.Why)
 		return n, errors.Join(err, d.removeEnded(context.WithoutCancel(ctx), customer, exports))
 	}
-	return d.actOnDead(ctx, choice, o, DeadResult{Action: "discard"}, toFirst(discard))
+	return d.actOnDead(ctx, choice, o, DeadResult{Action: "discard"}, limitedAct(discard))
 }
 
 // TransferDead exports the candidates of the selected letters to another job of their customer, in
@@ -109,8 +109,8 @@ func (d *Desk) revive(ctx context.Context, customer string, exports []string, o 
 // many it processed and how many of these it changed.
 type deadAct func(ctx context.Context, customer string, exports []string, most int) (through, done int, err error)
 
-// toFirst limits an action that changes all given exports to the first of them.
-func toFirst(act func(ctx context.Context, customer string, exports []string) (int, error)) deadAct {
+// limitedAct limits an action that changes all given exports to the first of them.
+func limitedAct(act func(ctx context.Context, customer string, exports []string) (int, error)) deadAct {
 	return func(ctx context.Context, customer string, exports []string, most int) (int, int, error) {
 		if most > 0 && len(exports) > most {
 			exports = exports[:most]
@@ -120,8 +120,8 @@ func toFirst(act func(ctx context.Context, customer string, exports []string) (i
 	}
 }
 
-// errEnough stops iterating over letters once the limit is reached.
-var errEnough = errors.New("enough")
+// errLimitReached stops iterating over letters once the limit is reached.
+var errLimitReached = errors.New("enough")
 
 func (d *Desk) actOnDead(ctx context.Context, choice DeadChoice, o DeadOrder, r DeadResult, act deadAct) (DeadResult, error) {
 	started := time.Now()
@@ -130,7 +130,7 @@ func (d *Desk) actOnDead(ctx context.Context, choice DeadChoice, o DeadOrder, r 
 	err := d.DeadLetters(ctx, choice, func(customer string, page []Letter) error {
 		for len(page) > 0 {
 			if r.More = o.Most > 0 && r.Done >= o.Most; r.More {
-				return errEnough
+				return errLimitReached
 			}
 			ids := make([]string, len(page))
 			for i, l := range page {
@@ -149,7 +149,7 @@ func (d *Desk) actOnDead(ctx context.Context, choice DeadChoice, o DeadOrder, r 
 		return nil
 	})
 	switch _, broken := errors.AsType[*BrokenOffError](err); {
-	case errors.Is(err, errEnough):
+	case errors.Is(err, errLimitReached):
 		err = nil
 	case err != nil && !broken && r.Done > 0: // reading the rest failed
 		err = &BrokenOffError{Done: r.Done, Thing: "dead letter", Err: err}

@@ -66,7 +66,7 @@ func (d *Desk) ExplainDead(ctx context.Context, l Letter, teller Storyteller) (E
 		return explained, err
 	}
 	for _, e := range story {
-		explained.Told = append(explained.Told, teller.tell(e))
+		explained.Told = append(explained.Told, teller.sentence(e))
 	}
 	b, err := d.Ledger.Batch(ctx, l.Batch)
 	if err != nil && !errors.Is(err, store.ErrNoBatch) {

@@ -46,13 +46,13 @@ func (d *Desk) TallyDead(ctx context.Context, customer string, choice DeadChoice
 		err = d.deadLettersOf(ctx, customer, choice, func(_ string, page []Letter) error {
 			for _, l := range page {
 				if !count(l.DeadLetter) {
-					return errEnough
+					return errLimitReached
 				}
 			}
 			return nil
 		})
 	}
-	if err != nil && !errors.Is(err, errEnough) {
+	if err != nil && !errors.Is(err, errLimitReached) {
 		return nil, false, err
 	}
 	for _, reason := range slices.Sorted(maps.Keys(by)) {

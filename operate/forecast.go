@@ -50,7 +50,7 @@ func (d *Desk) forecast(ctx context.Context, b store.Batch, demand forecast.Dema
 	if err != nil {
 		return forecast.Forecast{}, err
 	}
-	demand.Others = othersBefore(demand.Calls, b, open, costs)
+	demand.Others = callsBefore(demand.Calls, b, open, costs)
 	standings, err := d.Ledger.Standings(ctx, customer)
 	if err != nil {
 		return forecast.Forecast{}, err
@@ -59,9 +59,9 @@ func (d *Desk) forecast(ctx context.Context, b store.Batch, demand forecast.Dema
 	return forecast.Of(time.Now(), demand, standings[0], limits), nil
 }
 
-// othersBefore estimates the calls that other open batches make before a batch ends. In its own
+// callsBefore estimates the calls that other open batches make before a batch ends. In its own
 // queue, earlier batches come first. The other queues get their shares.
-func othersBefore(calls float64, b store.Batch, open []store.Batch, costs store.Costs) float64 {
+func callsBefore(calls float64, b store.Batch, open []store.Batch, costs store.Costs) float64 {
 	size, before := tasks.SizeOf(b.Accepted), 0.0
 	for _, other := range open {
 		otherSize := tasks.SizeOf(other.Accepted)

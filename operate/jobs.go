@@ -38,13 +38,13 @@ func (d *Desk) JobWarning(ctx context.Context, customer string, job int64) strin
 	return missingJob(customer, job, seen)
 }
 
-// tellingJobs is the maximum age of a job list that is used for warnings: customers post new jobs
+// jobListMaxAge is the maximum age of a job list that is used for warnings: customers post new jobs
 // every day.
-const tellingJobs = 24 * time.Hour
+const jobListMaxAge = 24 * time.Hour
 
 func missingJob(customer string, job int64, seen jobs.Sighting) string {
 	switch {
-	case !seen.Missing || seen.Age >= tellingJobs:
+	case !seen.Missing || seen.Age >= jobListMaxAge:
 		return ""
 	case seen.Stale:
 		return fmt.Sprintf("Job %d was not on the portals of customer %s, as of %s ago. Check the number, or refresh the jobs. Candidates are exported to this job anyway.",

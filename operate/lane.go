@@ -83,7 +83,7 @@ func (d *Desk) openBatches(ctx context.Context, customer string, s store.Standin
 	shown := make([]OpenBatch, len(open))
 	for i, b := range open {
 		demand := forecast.Demand{Calls: costs.Remaining(b), Express: tasks.GoesExpress(b.Accepted)}
-		demand.Others = othersBefore(demand.Calls, b, open, costs)
+		demand.Others = callsBefore(demand.Calls, b, open, costs)
 		shown[len(open)-1-i] = OpenBatch{b, forecast.Of(now, demand, s, limits)}
 	}
 	return shown, nil

@@ -58,7 +58,7 @@ func holdOf(s store.Standing, q tasks.QueueStates) Hold {
 		return Hold{State: LanePaused, By: WebUI}
 	case !s.ClosedExpress.Open():
 		return Hold{State: LaneClosed, Reason: s.ClosedExpress.Reason, Until: s.ClosedExpress.Until}
-	case isOpen(s.Breakers) && time.Since(s.LastGood) > reachedLately:
+	case isOpen(s.Breakers) && time.Since(s.LastGood) > reachableFor:
 		return Hold{State: LaneFailing, Reason: store.ReasonBreakerOpen}
 	case bulk.Paused:
 		return Hold{State: LanePaused, By: WebUI, BulkOnly: true}
@@ -76,9 +76,9 @@ func holdOf(s store.Standing, q tasks.QueueStates) Hold {
 	return Hold{State: LaneIdle}
 }
 
-// reachedLately is how long a successful call proves that iCIMS is reachable. A breaker that is
+// reachableFor is how long a successful call proves that iCIMS is reachable. A breaker that is
 // open nevertheless is a problem of its worker.
-const reachedLately = time.Minute
+const reachableFor = time.Minute
 
 func isOpen(breakers map[string]string) bool {
 	for _, state := range breakers {

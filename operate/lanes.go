@@ -191,7 +191,7 @@ func (p Place) lane(customer string) Lane {
 		LastGood: s.LastGood,
 	}
 	if s.Pause == nil && !s.PauseOver {
-		l.PausedInWeb = pausedIn(q)
+		l.PausedInWeb = pausedQueues(q)
 	}
 	if len(s.Breakers) > 0 {
 		l.Breakers = s.Breakers

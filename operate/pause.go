@@ -52,7 +52,7 @@ func (d *Desk) Pause(ctx context.Context, customer string, pause store.Pause) (P
 	if d.queues().Pause(ctx, customer) == nil {
 		_ = d.Ledger.NoteQueuesPaused(ctx, customer)
 	}
-	return r, d.look(ctx, &r)
+	return r, d.readState(ctx, &r)
 }
 
 // An unknown customer can be paused: its connection may be added later, or may be in a file that
@@ -90,11 +90,11 @@ func (d *Desk) Resume(ctx context.Context, customer, who, why string) (Paused, e
 	if err != nil {
 		return r, &PauseUnknownError{err}
 	}
-	return r, d.look(ctx, &r)
+	return r, d.readState(ctx, &r)
 }
 
-// look reads the number of waiting exports and the lane's state.
-func (d *Desk) look(ctx context.Context, r *Paused) error {
+// readState reads the number of waiting exports and the lane's state.
+func (d *Desk) readState(ctx context.Context, r *Paused) error {
 	places, err := d.Places(ctx, r.Customer)
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func (d *Desk) resumeWebUI(ctx context.Context, customer, who, why string) ([]st
 	if err != nil {
 		return nil, err
 	}
-	paused := pausedIn(states[0])
+	paused := pausedQueues(states[0])
 	if len(paused) == 0 {
 		return nil, nil
 	}
@@ -120,8 +120,8 @@ func (d *Desk) resumeWebUI(ctx context.Context, customer, who, why string) ([]st
 	return paused, errors.Join(d.Ledger.Act(ctx, customer, action), d.Ledger.Hasten(ctx, customer))
 }
 
-// pausedIn names the paused queues as the API does; bulk stands for all queues but express.
-func pausedIn(q tasks.QueueStates) (paused []string) {
+// pausedQueues names the paused queues as the API does; bulk stands for all queues but express.
+func pausedQueues(q tasks.QueueStates) (paused []string) {
 	if q.Express.Paused {
 		paused = append(paused, "express")
 	}

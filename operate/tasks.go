@@ -26,9 +26,9 @@ func (d *Desk) start(ctx context.Context, customer string, exports []string) err
 	return errors.Join(d.queues().Run(ctx, all...), d.Ledger.Announce(ctx, customer))
 }
 
-// manyTasks is how many deletions justify emptying a queue and enqueueing the rest again: asynq
+// emptyThreshold is how many deletions justify emptying a queue and enqueueing the rest again: asynq
 // searches the whole queue for each single task.
-const manyTasks = 2_000
+const emptyThreshold = 2_000
 
 // remove deletes the tasks of ended exports from asynq's queues.
 func (d *Desk) remove(ctx context.Context, customer string, exports []string) error {
@@ -36,7 +36,7 @@ func (d *Desk) remove(ctx context.Context, customer string, exports []string) er
 		return nil
 	}
 	queues := d.queues()
-	if len(exports) < manyTasks {
+	if len(exports) < emptyThreshold {
 		return queues.Delete(ctx, customer, exports...)
 	}
 	if err := queues.Empty(customer); err != nil {
@@ -47,7 +47,7 @@ func (d *Desk) remove(ctx context.Context, customer string, exports []string) er
 		return err
 	}
 	// Just accepted exports are due later than now.
-	err = d.Ledger.EachOverdue(ctx, customer, now.AddDate(1, 0, 0), manyTasks, func(page []store.Moving) error {
+	err = d.Ledger.EachOverdue(ctx, customer, now.AddDate(1, 0, 0), emptyThreshold, func(page []store.Moving) error {
 		var waiting []tasks.Export
 		for _, m := range page {
 			if m.State != "" && !m.State.Ended() && !m.Lease.After(now) {

@@ -39,8 +39,8 @@ type Storyteller struct {
 	Clock prose.Clock
 }
 
-// tell describes one entry: findings, result, iCIMS's responses and the next attempt.
-func (s Storyteller) tell(e store.Entry) string {
+// sentence describes one entry: findings, result, iCIMS's responses and the next attempt.
+func (s Storyteller) sentence(e store.Entry) string {
 	if e.What == store.WhatSealed {
 		return "Unreadable entry: this keyset does not open it."
 	}

@@ -69,7 +69,7 @@ func TestTimelineInSentences(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.entry.At = at
-			if got := (Storyteller{Words: c.words}).tell(c.entry); got != c.want {
+			if got := (Storyteller{Words: c.words}).sentence(c.entry); got != c.want {
 				t.Errorf("got\n%s\nwant\n%s", got, c.want)
 			}
 		})

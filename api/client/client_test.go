@@ -417,12 +417,12 @@ func TestSmallBatchesDoNotCountAsUploads(t *testing.T) {
 		serve.ServeHTTP(w, q)
 	})
 	for _, c := range []struct {
-		name     string
-		rows     int
-		measured bool
+		name            string
+		rows            int
+		withKnownLength bool
 	}{{"one", 1, true}, {"a thousand", 1000, true}, {"five thousand", 5000, false}} {
 		sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.Prospects, Candidates: many(c.rows)})
-		if err != nil || sent.Accepted != c.rows || (length > 0) != c.measured {
+		if err != nil || sent.Accepted != c.rows || (length > 0) != c.withKnownLength {
 			t.Errorf("%s: %d accepted, length %d, %v", c.name, sent.Accepted, length, err)
 		}
 	}

@@ -35,7 +35,8 @@ type Sent struct {
 }
 
 // Enqueue submits a batch, as tasks.Client does. It reads candidates one by one, and starts to send
-// them once they exceed 256 KiB. Rows that the iterator refuses are not sent, but are in the receipt.
+// them once they exceed 256 KiB. Rows that the iterator refuses are not sent, but are in the
+// receipt.
 //
 // If no row is accepted, the error is a *tasks.NothingAcceptedError, and the receipt has the
 // refusals. If the API refuses the batch, the error is a *Problem; a reused idempotency key matches
@@ -44,9 +45,10 @@ type Sent struct {
 //
 // After an error of the iterator, or input that ends in the middle of a row (*tasks.CutError), the
 // rows read so far are submitted and in the receipt. If the connection breaks, candidates may have
-// been submitted without a receipt: submit the batch again with the same idempotency key, which adds
-// only the missing ones. An iterator that pauses for longer than the API's stall timeout (30 s)
-// breaks the connection. Batch.Told and Batch.MaxRows have no effect; the API's own limits apply.
+// been submitted without a receipt: submit the batch again with the same idempotency key, which
+// adds only the missing ones. An iterator that pauses for longer than the API's stall timeout (30
+// s) breaks the connection. Batch.Told and Batch.MaxRows have no effect; the API's own limits
+// apply.
 func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 	if b.Candidates == nil {
 		return Sent{}, &tasks.BatchError{Field: "candidates", Message: "are missing", Remedy: "pass at least an empty sequence"}
@@ -74,7 +76,7 @@ func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 		_ = body.Close() // stops the sender
 		<-sent
 	}()
-	r, err := c.request(ctx, http.MethodPost, customerPath(b.Customer)+"/exports", query, measured(body))
+	r, err := c.request(ctx, http.MethodPost, customerPath(b.Customer)+"/exports", query, withKnownLength(body))
 	if err != nil {
 		return Sent{}, err
 	}
@@ -115,9 +117,10 @@ func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 	return receipt, sender.inputErr
 }
 
-// measured buffers the body of a small batch, so that its length is known: to the API, a body of
-// unknown length is an upload, of which a key can have few at a time. A larger body is streamed.
-func measured(body io.Reader) io.Reader {
+// withKnownLength buffers the body of a small batch, so that its length is known: to the API, a
+// body of unknown length is an upload, of which a key can have few at a time. A larger body is
+// streamed.
+func withKnownLength(body io.Reader) io.Reader {
 	const small = 256 << 10
 	begin := make([]byte, small)
 	n, err := io.ReadFull(body, begin)
@@ -135,12 +138,12 @@ type sender struct {
 	sent     int
 	refused  []tasks.Refusal // by the iterator
 	inputErr error
-	cut      bool // cutRow was sent
+	cut      bool // incompleteRow was sent
 }
 
-// cutRow is an incomplete row that ends the body of interrupted input. It tells the API that rows
-// are missing, so that all of them can be submitted again with the same idempotency key.
-const cutRow = "{"
+// incompleteRow is an incomplete row that ends the body of interrupted input. It tells the API that
+// rows are missing, so that all of them can be submitted again with the same idempotency key.
+const incompleteRow = "{"
 
 func (s *sender) send(to *io.PipeWriter) {
 	const buffer = 64 << 10
@@ -169,7 +172,7 @@ func (s *sender) send(to *io.PipeWriter) {
 	}
 	if err == nil && s.inputErr != nil && s.sent > 0 {
 		s.cut = true
-		_, err = w.WriteString(cutRow)
+		_, err = w.WriteString(incompleteRow)
 	}
 	if err == nil {
 		err = w.Flush()
@@ -181,7 +184,7 @@ func (s *sender) send(to *io.PipeWriter) {
 // numbers rows that were sent.
 func (s *sender) complete(receipt *Sent) {
 	if s.cut {
-		s.dropCutRow(receipt)
+		s.dropIncompleteRow(receipt)
 	}
 	passed := 0
 	for i := range receipt.Refused {
@@ -200,8 +203,8 @@ func (s *sender) complete(receipt *Sent) {
 	receipt.RefusedRows += len(s.refused)
 }
 
-// dropCutRow removes cutRow from the receipt.
-func (s *sender) dropCutRow(receipt *Sent) {
+// dropIncompleteRow removes incompleteRow from the receipt.
+func (s *sender) dropIncompleteRow(receipt *Sent) {
 	last := len(receipt.Refused) - 1
 	switch {
 	case last >= 0 && receipt.Refused[last].Row == s.sent+1:

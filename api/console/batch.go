@@ -9,7 +9,7 @@ import (
 
 // batchView is the data of a batch's page.
 type batchView struct {
-	standing
+	batchProgress
 
 	Results results
 	// RefusedRows are the batch's stored refused rows.
@@ -23,7 +23,7 @@ func (v *visit) batchPath(below ...string) string {
 	return v.customerPath(append([]string{"batches", v.r.PathValue("batch")}, below...)...)
 }
 
-func (v *visit) readBatch() (standing, error) {
+func (v *visit) readBatch() (batchProgress, error) {
 	var b api.BatchStatus
 	err := v.get(v.batchPath(), nil, &b)
 	return v.standingOf(b), err
@@ -34,7 +34,7 @@ func (v *visit) batch() error {
 	if err != nil {
 		return err
 	}
-	page := batchView{standing: s}
+	page := batchView{batchProgress: s}
 	if page.Results, err = v.results(s); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func targetOf(job int64, title string) string {
 }
 
 // Target returns the batch's destination.
-func (s standing) Target() string { return targetOf(s.Job, s.JobTitle) }
+func (s batchProgress) Target() string { return targetOf(s.Job, s.JobTitle) }
 
 // batchResults renders the table of results for htmx, and the whole page otherwise.
 func (v *visit) batchResults() error {

@@ -9,7 +9,7 @@ import (
 
 // cancelForm asks to confirm the cancellation of a batch.
 type cancelForm struct {
-	standing
+	batchProgress
 
 	// Would is the result of a dry run.
 	Would   store.Cancellation
@@ -37,7 +37,7 @@ func (v *visit) askToCancel() error {
 
 func (v *visit) cancelForm() (cancelForm, error) {
 	s, err := v.readBatch()
-	f := cancelForm{standing: s}
+	f := cancelForm{batchProgress: s}
 	if err == nil {
 		err = v.post(v.batchPath("cancel"), map[string]any{"dry_run": true}, &f.Would)
 	}

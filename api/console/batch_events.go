@@ -22,26 +22,26 @@ func (v *visit) batchEvents() error {
 		}
 		switch e.kind {
 		case "":
-			return v.tellText(": still here\n\n")
+			return v.sendText(": still here\n\n")
 		case "problem": // the session or its API key has ended
-			if err := v.tellPart("", "login", "session-over", nil); err != nil {
+			if err := v.sendPart("", "login", "session-over", nil); err != nil {
 				return err
 			}
-			return v.tellEnd()
+			return v.sendEnd()
 		}
 		var b api.BatchStatus
 		if err := json.Unmarshal(e.data, &b); err != nil {
 			return fmt.Errorf("read event: %w", err)
 		}
 		s := v.standingOf(b)
-		if err := v.tellPart(e.id, "batch", "standing", s); err != nil {
+		if err := v.sendPart(e.id, "batch", "standing", s); err != nil {
 			return err
 		}
 		if e.kind == "end" {
-			return v.tellEnd()
+			return v.sendEnd()
 		}
 		if step != "" && step != s.Step() {
-			if err := v.tellText("event: step\ndata:\n\n"); err != nil {
+			if err := v.sendText("event: step\ndata:\n\n"); err != nil {
 				return err
 			}
 		}
@@ -55,5 +55,5 @@ func (v *visit) batchEvents() error {
 		return err
 	}
 	v.stream() // "end" was sent before
-	return v.tellEnd()
+	return v.sendEnd()
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// standing is a batch's progress in words. The batch's page, its event stream and the receipt of an
-// export share its template.
-type standing struct {
+// batchProgress is a batch's progress in words. The batch's page, its event stream and the receipt
+// of an export share its template.
+type batchProgress struct {
 	api.BatchStatus
 
 	// MayCancel means that the reader may cancel the batch.
@@ -20,18 +20,18 @@ type standing struct {
 	now       time.Time
 }
 
-func (v *visit) standingOf(b api.BatchStatus) standing {
-	return standing{b, v.May(api.ScopeExport), v.Now()}
+func (v *visit) standingOf(b api.BatchStatus) batchProgress {
+	return batchProgress{b, v.May(api.ScopeExport), v.Now()}
 }
 
 // Over reports whether the batch has ended, which also ends the API's event stream.
-func (s standing) Over() bool { return !s.Closed.IsZero() && s.Batch.Moving() == 0 }
+func (s batchProgress) Over() bool { return !s.Closed.IsZero() && s.Batch.Moving() == 0 }
 
 // Customer returns the batch's customer.
-func (s standing) Customer() string { return s.ID.Customer() }
+func (s batchProgress) Customer() string { return s.ID.Customer() }
 
 // Path returns the URL of the batch's page.
-func (s standing) Path() string { return batchPage(s.Customer(), string(s.ID)) }
+func (s batchProgress) Path() string { return batchPage(s.Customer(), string(s.ID)) }
 
 // batchPage returns the URL of a batch's page.
 func batchPage(customer, batch string) string {
@@ -39,7 +39,7 @@ func batchPage(customer, batch string) string {
 }
 
 // State returns the batch's state as a word.
-func (s standing) State() string {
+func (s batchProgress) State() string {
 	switch {
 	case s.Over() && s.Accepted == 0:
 		return "empty"
@@ -69,7 +69,7 @@ var headings = map[string]string{
 
 // Heading returns the state in a few words. It is "Export complete" only if no export is dead or
 // canceled.
-func (s standing) Heading() string {
+func (s batchProgress) Heading() string {
 	switch s.State() {
 	case "dead", "partly dead":
 		return fmt.Sprintf("Export ended: %s of %s failed", prose.Grouped(s.Dead), prose.Grouped(s.Accepted))
@@ -80,13 +80,15 @@ func (s standing) Heading() string {
 }
 
 // Held reports whether the exports are blocked.
-func (s standing) Held() bool { return len(s.Waits) > 0 || s.Forecast != nil && s.Forecast.Waits != "" }
+func (s batchProgress) Held() bool {
+	return len(s.Waits) > 0 || s.Forecast != nil && s.Forecast.Waits != ""
+}
 
 // Done returns how many exports have ended.
-func (s standing) Done() int { return s.Accepted - s.Batch.Moving() }
+func (s batchProgress) Done() int { return s.Accepted - s.Batch.Moving() }
 
 // Percent returns the share of ended exports; 100 only if all have ended.
-func (s standing) Percent() int {
+func (s batchProgress) Percent() int {
 	const all = 100
 	if s.Accepted == 0 {
 		return 0
@@ -95,7 +97,7 @@ func (s standing) Percent() int {
 }
 
 // Foretold returns the forecast as a sentence; "" for none.
-func (s standing) Foretold() string {
+func (s batchProgress) Foretold() string {
 	if s.Forecast == nil || s.Over() {
 		return ""
 	}
@@ -103,13 +105,13 @@ func (s standing) Foretold() string {
 }
 
 // Lane links to the lane if resuming it unblocks the exports; otherwise it is nil.
-func (s standing) Lane() *link {
+func (s batchProgress) Lane() *link {
 	hint := s.Reason().Hint
 	return openLane(s.Customer(), append([]string{hint}, s.Waits...))
 }
 
 // Reason returns why no calls are made now, if the forecast knows.
-func (s standing) Reason() store.ReasonInfo {
+func (s batchProgress) Reason() store.ReasonInfo {
 	if s.Forecast == nil || s.Forecast.Waits == "" {
 		return store.ReasonInfo{}
 	}
@@ -121,7 +123,7 @@ var quarters = [...]string{"", "25% done.", "50% done.", "75% done.", ""}
 
 // Step returns the text for screen readers. It changes only a few times, however often the counts
 // change.
-func (s standing) Step() string {
+func (s batchProgress) Step() string {
 	if s.Over() {
 		return s.Heading() + ". " + s.Counted()
 	}
@@ -134,7 +136,7 @@ func (s standing) Step() string {
 }
 
 // Counted returns the counts that are not zero as a sentence.
-func (s standing) Counted() string {
+func (s batchProgress) Counted() string {
 	text := ""
 	for _, c := range s.Counts() {
 		if c.N == 0 {
@@ -156,7 +158,7 @@ type count struct {
 }
 
 // Counts returns the number of exports per outcome, in display order.
-func (s standing) Counts() []count {
+func (s batchProgress) Counts() []count {
 	return []count{
 		{"created", s.Created, "good"}, {"updated", s.Updated, "good"}, {"skipped", s.Skipped, "plain"}, {"dead", s.Dead, "bad"}, {"cancelled", s.Cancelled, "warn"},
 	}

@@ -117,20 +117,20 @@ func (r results) query(cursor string) string {
 
 const (
 	shownResults = 100
-	// longestLook limits the number of empty pages read in a row: the API returns empty pages if a
+	// maxEmptyPages limits the number of empty pages read in a row: the API returns empty pages if a
 	// filter skips many rows.
-	longestLook = 10
+	maxEmptyPages = 10
 )
 
 // results reads the page of results in the URL.
-func (v *visit) results(s standing) (results, error) {
+func (v *visit) results(s batchProgress) (results, error) {
 	q := v.r.URL.Query()
 	r := results{
 		Customer: v.Customer, Batch: string(s.ID), Outcome: q.Get("outcome"), Reason: q.Get("reason"), Later: q.Get("cursor") != "",
 		Lives: !s.Over(), Accepted: s.Accepted,
 	}
 	cursor := q.Get("cursor")
-	for range longestLook {
+	for range maxEmptyPages {
 		ask := url.Values{"limit": {strconv.Itoa(shownResults)}, "count": {"true"}}
 		for name, value := range map[string]string{"outcome": r.Outcome, "reason": r.Reason, "cursor": cursor} {
 			if value != "" {

@@ -21,7 +21,7 @@ func (c *Console) registerBatches() {
 // batchesPage is the list of a customer's batches.
 type batchesPage struct {
 	Customer string
-	Batches  []standing
+	Batches  []batchProgress
 	// Tests means that verification batches are listed instead.
 	Tests     bool
 	Later     bool // not the first page

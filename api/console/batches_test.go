@@ -24,7 +24,7 @@ func TestBatchListShowsResults(t *testing.T) {
 	w.beat()
 	first, refs := w.accept(mine, 1709, "c-1", "c-2")
 	w.finish(store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17, Job: 1709, Workflow: 3}, refs[0])
-	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, refs[1])
+	w.makeDead(store.ReasonJobNotFound, testrig.NoJob, refs[1])
 	second, others := w.accept(mine, 0, "c-3")
 	got := w.person(api.ScopeRead, mine).get("/customers/1234/batches")
 	got.wants(t, http.StatusOK, string(first), string(second), "job 1709", "prospects", "1 created, 1 dead.", `<span class="badge bad">partly dead</span>`, `<span class="badge busy">exporting</span>`, "2 of 2", `hx-trigger="every 5s"`)
@@ -40,21 +40,21 @@ func TestBatchListShowsResults(t *testing.T) {
 }
 
 func TestBatchListMatchesBatchPage(t *testing.T) {
-	const waits, goesOn = `<span class="badge busy">waiting</span>`, `<span class="badge busy">exporting</span>`
+	const waits, checkSession = `<span class="badge busy">waiting</span>`, `<span class="badge busy">exporting</span>`
 	for name, c := range map[string]struct {
 		keep  func(w ward)
 		badge string
 		said  []string
 	}{
-		"nothing keeps it":          {func(w ward) { w.beat() }, goesOn, nil},
+		"nothing keeps it":          {func(w ward) { w.beat() }, checkSession, nil},
 		"the customer is paused":    {func(w ward) { w.beat(); w.pause(mine, markup) }, waits, []string{"is paused by ana until resumed: &lt;script&gt;", `href="/customers/1234/lane"`}},
 		"its calls are used up":     {func(w ward) { w.beat(); w.spend(mine) }, waits, []string{html.EscapeString(store.Reason("icims_quota_exhausted").Info().Hint)}},
 		"its account is refused":    {func(w ward) { w.beat(); w.called(mine, 3, 401) }, waits, []string{"iCIMS refuses the user name or password, until"}},
 		"iCIMS keeps failing":       {func(w ward) { w.beat(); w.breaks(mine) }, waits, []string{html.EscapeString(store.ReasonBreakerOpen.Info().Hint)}},
 		"no worker runs":            {func(ward) {}, waits, []string{"No active workers"}},
 		"no worker can connect it":  {func(w ward) { w.beat(mine) }, waits, []string{"No worker has a usable connection for customer 1234"}},
-		"another customer is held":  {func(w ward) { w.beat("77"); w.pause("77", "go-live") }, goesOn, nil},
-		"the pause has been lifted": {func(w ward) { w.beat(); w.pause(mine, "go-live"); w.resume(mine) }, goesOn, nil},
+		"another customer is held":  {func(w ward) { w.beat("77"); w.pause("77", "go-live") }, checkSession, nil},
+		"the pause has been lifted": {func(w ward) { w.beat(); w.pause(mine, "go-live"); w.resume(mine) }, checkSession, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWard(t)
@@ -104,7 +104,7 @@ func TestBatchProgressInWords(t *testing.T) {
 		"before the first one came in": {batch: store.Batch{}, state: "receiving", said: "Receiving candidates."},
 	} {
 		c.status.Batch = c.batch
-		s := standing{BatchStatus: c.status, now: now}
+		s := batchProgress{BatchStatus: c.status, now: now}
 		if s.State() != c.state || strings.TrimSpace(s.Step()) != c.said {
 			t.Errorf("%s: %s, %q", name, s.State(), s.Step())
 		}
@@ -169,7 +169,7 @@ func TestBatchPageShowsProgress(t *testing.T) {
 	w.person(api.ScopeRead, mine).get(path).lacks(t, path+"/cancel")
 
 	w.finish(store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore}, refs[1])
-	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, refs[2], refs[3])
+	w.makeDead(store.ReasonJobNotFound, testrig.NoJob, refs[2], refs[3])
 	got = p.get(path)
 	got.wants(t, http.StatusOK, "Export ended: 2 of 4 failed", "4 of 4 candidates done (100%)", "2 exports failed and are kept as dead letters.", `href="/customers/1234/dead-letters?batch=`+string(batch)+`"`,
 		"Exported before", "to any job, are skipped. To add them to this job", "The job does not exist or cannot be seen", html.EscapeString(store.ReasonJobNotFound.Info().Hint), `role="status">Export ended: 2 of 4 failed. 1 created, 1 skipped, 2 dead.<`)
@@ -204,7 +204,7 @@ func TestOnlyResumeCommandsLinkToTheLane(t *testing.T) {
 func TestResultsHaveFiltersAndPages(t *testing.T) {
 	w := newWard(t)
 	batch, refs := w.accept(mine, 0, testrig.Numbered(0, shownResults+1)...)
-	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, refs[2])
+	w.makeDead(store.ReasonJobNotFound, testrig.NoJob, refs[2])
 	path := "/customers/1234/batches/" + string(batch)
 	p := w.person(api.ScopeRead)
 	all := p.get(path)
@@ -251,7 +251,7 @@ func TestResultFilterListsReasonsInUse(t *testing.T) {
 	}
 	wants("while nothing has a reason", "")
 	last := len(refs) - 1
-	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, refs[last-1], refs[last])
+	w.makeDead(store.ReasonJobNotFound, testrig.NoJob, refs[last-1], refs[last])
 	w.finish(store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore, Person: 3}, refs[last-2])
 	w.putOff(store.Hold{To: store.Retrying, Reason: "icims_timeout", Delay: time.Minute}, refs[1])
 	const skipped, jobless, late = "Exported before (1)", "The job does not exist or cannot be seen (2)", "iCIMS did not answer in time"

@@ -88,7 +88,7 @@ func TestCandidatePageShowsTimeline(t *testing.T) {
 
 func TestICIMSMessagesAreShownOnRequest(t *testing.T) {
 	w := newWard(t)
-	w.sorrows()
+	w.makeDeadLetters()
 	reader := w.person(api.ScopeRead)
 	reader.get(candidates+"?id=c-200").lacks(t, append(personal, "words=1")...)
 	reader.get(candidates+"?id=c-200&words=1").wants(t, http.StatusForbidden)

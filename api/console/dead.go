@@ -172,7 +172,7 @@ func (v *visit) deadLetters(filter deadFilter, cursor string) (deadLettersPage, 
 	for _, t := range p.ByReason {
 		of := filter
 		of.Reason = string(t.Reason)
-		p.Reasons = append(p.Reasons, deadReason{t, of, withQuery(deadPath(v.Customer), of.query()), meaning(t.Reason), mendOf(v.Customer, t.Reason), vain(t.Reason), t.Reason == store.ReasonJobNotFound})
+		p.Reasons = append(p.Reasons, deadReason{t, of, withQuery(deadPath(v.Customer), of.query()), meaning(t.Reason), fixPage(v.Customer, t.Reason), isVain(t.Reason), t.Reason == store.ReasonJobNotFound})
 	}
 	if p.Next != "" {
 		q = filter.query()
@@ -225,7 +225,7 @@ func (v *visit) showDeadLetter() error {
 	if err != nil {
 		return err
 	}
-	p.Why, p.Mend, p.Vain = meaning(p.Reason), mendOf(v.Customer, p.Reason), vain(p.Reason)
+	p.Why, p.Mend, p.Vain = meaning(p.Reason), fixPage(v.Customer, p.Reason), isVain(p.Reason)
 	p.Astray = p.Reason == store.ReasonJobNotFound
 	lane, err := v.lane(holdForm{})
 	if err != nil {

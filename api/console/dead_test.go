@@ -15,16 +15,16 @@ import (
 
 const deadLetters = "/customers/1234/dead-letters"
 
-// sorrows makes dead letters: five for a job that does not exist, three for a refused email, and
-// one of another customer.
-func (w ward) sorrows() (jobless store.BatchID, ids []string) {
+// makeDeadLetters makes dead letters: five for a job that does not exist, three for a refused
+// email, and one of another customer.
+func (w ward) makeDeadLetters() (jobless store.BatchID, ids []string) {
 	w.t.Helper()
 	jobless, refs := w.accept("1234", 999, "c-100", "c-101", "c-102", "c-103", "c-104")
-	w.giveUp("job_not_found", testrig.NoJob, refs...)
+	w.makeDead("job_not_found", testrig.NoJob, refs...)
 	_, more := w.accept("1234", 1709, "c-200", "c-201", "c-202")
-	w.giveUp("icims_field_refused", testrig.RefusedEmail, more...)
+	w.makeDead("icims_field_refused", testrig.RefusedEmail, more...)
 	_, other := w.accept("77", 0, "c-900")
-	w.giveUp("job_not_found", testrig.NoJob, other...)
+	w.makeDead("job_not_found", testrig.NoJob, other...)
 	w.beat()
 	for _, ref := range append(refs, more...) {
 		ids = append(ids, ref.Export)
@@ -49,7 +49,7 @@ func TestDeadLettersAreGroupedByReason(t *testing.T) {
 	p := w.person(api.ScopeOperate)
 	w.accept(mine, 7)
 	p.get(deadLetters).wants(t, http.StatusOK, "No dead letters.")
-	jobless, ids := w.sorrows()
+	jobless, ids := w.makeDeadLetters()
 	got := p.get(deadLetters)
 	got.wants(t, http.StatusOK, "<strong>8 exports</strong> failed, for 2 reasons", "The job does not exist or cannot be seen", "iCIMS refuses the value of a field",
 		"Check the job&#39;s system id", "The job is read once before the first profile of a batch is created", "Retry 5…", "Discard 3…", "Retry all 8 (any reason)…",
@@ -100,7 +100,7 @@ func TestCustomerChooserShowsDeadLetters(t *testing.T) {
 	w := newWard(t)
 	p := w.person(api.ScopeRead)
 	p.get("/dead-letters").wants(t, http.StatusOK, "No dead letters.")
-	w.sorrows()
+	w.makeDeadLetters()
 	w.connect("5")
 	got := p.get("/dead-letters")
 	got.wants(t, http.StatusOK, "<h2>9 dead letters</h2>", `<span class="tally">8</span> 1234</a>`, `href="/customers/77/dead-letters"`)
@@ -116,7 +116,7 @@ func TestCustomerChooserShowsDeadLetters(t *testing.T) {
 func TestDeadLettersHavePages(t *testing.T) {
 	w := newWard(t)
 	_, refs := w.accept("1234", 999, testrig.Numbered(0, shownDead+3)...)
-	w.giveUp("job_not_found", testrig.NoJob, refs...)
+	w.makeDead("job_not_found", testrig.NoJob, refs...)
 	p, seen := w.person(api.ScopeOperate), map[string]bool{}
 	path := deadLetters + "?reason=job_not_found"
 	for pages := 1; ; pages++ {
@@ -140,7 +140,7 @@ func TestDeadLettersHavePages(t *testing.T) {
 
 func TestDeadLetterPage(t *testing.T) {
 	w := newWard(t)
-	jobless, ids := w.sorrows()
+	jobless, ids := w.makeDeadLetters()
 	p := w.person(api.ScopeOperate)
 	got := p.get(deadLetters + "/" + ids[0])
 	got.wants(t, http.StatusOK, "The job does not exist or cannot be seen.", "Next step:", "Check the job&#39;s system id", "job 999", string(jobless), "after 1 attempt", "T-18", "so the export failed",
@@ -172,7 +172,7 @@ func TestDeadLetterPage(t *testing.T) {
 
 func TestDeadLetterActionsAreReviewed(t *testing.T) {
 	w := newWard(t)
-	_, ids := w.sorrows()
+	_, ids := w.makeDeadLetters()
 	p := w.person(api.ScopeOperate)
 	review := func(form url.Values) shown { return p.post(deadLetters+"/review", form) }
 	got := review(url.Values{"act": {"discard"}, "reason": {"job_not_found"}})
@@ -214,13 +214,13 @@ func TestLettersThatFailAfterTheReviewAreSkipped(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWard(t)
-			w.sorrows()
+			w.makeDeadLetters()
 			p := w.person(api.ScopeOperate)
 			c.form.Set("act", c.act)
 			form := fields(p.post(deadLetters+"/review", c.form).text)
 			w.tick()
 			_, later := w.accept("1234", 999, "c-300", "c-301")
-			w.giveUp("job_not_found", testrig.NoJob, later...)
+			w.makeDead("job_not_found", testrig.NoJob, later...)
 			form.Set("why", "DSR-17")
 			got := p.post(deadLetters+"/"+c.act, form)
 			if n := w.deadLeft("1234"); got.StatusCode != http.StatusSeeOther || n != c.left {
@@ -249,7 +249,7 @@ func (w ward) tick() {
 
 func TestDeadLettersAreRetriedAndDiscarded(t *testing.T) {
 	w := newWard(t)
-	_, ids := w.sorrows()
+	_, ids := w.makeDeadLetters()
 	p := w.person(api.ScopeOperate)
 	got := p.post(deadLetters+"/discard", url.Values{"export": {ids[5], "none"}, "why": {"a bad address"}})
 	if got.StatusCode != http.StatusSeeOther || w.deadLeft("1234") != 7 {

@@ -17,7 +17,7 @@ func TestTransferDeadLetters(t *testing.T) {
 	w := newWard(t)
 	w.connected()
 	w.listed(someJobs...)
-	jobless, ids := w.sorrows()
+	jobless, ids := w.makeDeadLetters()
 	p := w.person(api.ScopeOperate)
 
 	ask := p.post(deadLetters+"/review", url.Values{"act": {"transfer"}, "reason": {"job_not_found"}})
@@ -61,7 +61,7 @@ func TestTransferDeadLetters(t *testing.T) {
 
 	t.Run("what stays is told", func(t *testing.T) {
 		_, ref := w.accept(mine, 42, "c-300")
-		w.giveUp(store.ReasonJobNotFound, store.Called{Op: "workflows.create", Status: 404}, ref...)
+		w.makeDead(store.ReasonJobNotFound, store.Called{Op: "workflows.create", Status: 404}, ref...)
 		got := p.post(deadLetters+"/transfer", url.Values{"export": {ids[5], ref[0].Export}, "job_number": {"42"}, "why": {"x"}})
 		if got.StatusCode != http.StatusSeeOther || !strings.HasPrefix(got.to(), deadLetters+"?act=transfer&") {
 			t.Fatalf("%d to %q", got.StatusCode, got.to())
@@ -95,7 +95,7 @@ func TestTransferWarnsAboutUnlistedJob(t *testing.T) {
 	w := newWard(t)
 	w.connected()
 	w.listed(someJobs...)
-	_, ids := w.sorrows()
+	_, ids := w.makeDeadLetters()
 	p := w.person(api.ScopeOperate)
 	const first = "Nothing has been moved yet. Choose another job, or submit again"
 	order := func(job, warned string, exports ...string) url.Values {
@@ -120,7 +120,7 @@ func TestTransferWarnsAboutUnlistedJob(t *testing.T) {
 	}
 	p.get(got.to()).wants(t, http.StatusOK, "Export to job 1710", "The job was not found on the customer&#39;s portals")
 	_, there := w.accept(mine, 1710, "c-300")
-	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, there...)
+	w.makeDead(store.ReasonJobNotFound, testrig.NoJob, there...)
 	got = p.post(deadLetters+"/transfer", order("1710", "1710", ids[1], there[0].Export))
 	p.get(got.to()).wants(t, http.StatusOK, "1 candidate moved to another job", "New batch: <a", batchPage(mine, w.latest(mine)), "Job 1710 was not found on the customer's portals")
 	got = p.post(deadLetters+"/transfer", order("1709", "", ids[2]))
@@ -133,7 +133,7 @@ func TestTransferLinksToItsBatches(t *testing.T) {
 	w.listed(someJobs...)
 	_, plain := w.accept(mine, 999, "c-1")
 	_, again := testrig.AcceptAs(t, w.ledger, store.BatchSpec{Customer: mine, Job: 999, IncludePreviouslyExported: true}, "c-2")
-	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, plain[0], again[0])
+	w.makeDead(store.ReasonJobNotFound, testrig.NoJob, plain[0], again[0])
 	p := w.person(api.ScopeOperate)
 	got := p.post(deadLetters+"/transfer", url.Values{"all": {"1"}, "job": {"1709"}, "why": {"x"}})
 	batches, err := w.ledger.OpenBatches(t.Context(), mine)

@@ -39,8 +39,8 @@ func (v *visit) stream() {
 	v.w.WriteHeader(http.StatusOK)
 }
 
-// tellPart sends a part of a page as an event for hx-sse.
-func (v *visit) tellPart(id, page, part string, data any) error {
+// sendPart sends a part of a page as an event for hx-sse.
+func (v *visit) sendPart(id, page, part string, data any) error {
 	var html bytes.Buffer
 	if err := v.render(&html, page, part, data); err != nil {
 		return err
@@ -50,7 +50,7 @@ func (v *visit) tellPart(id, page, part string, data any) error {
 		text.WriteString("id: " + id + "\n")
 	}
 	writeData(&text, html.String())
-	return v.tellText(text.String() + "\n")
+	return v.sendText(text.String() + "\n")
 }
 
 // lineEnds are replaced by line feeds, which end a line of an event. Page text may contain other
@@ -64,11 +64,11 @@ func writeData(b *strings.Builder, data string) {
 	}
 }
 
-// tellEnd sends the event that hx-sse:close="end" waits for.
-func (v *visit) tellEnd() error { return v.tellText("event: end\ndata:\n\n") }
+// sendEnd sends the event that hx-sse:close="end" waits for.
+func (v *visit) sendEnd() error { return v.sendText("event: end\ndata:\n\n") }
 
-// tellText sends raw events, such as the comment that keeps a stream alive.
-func (v *visit) tellText(text string) error {
+// sendText sends raw events, such as the comment that keeps a stream alive.
+func (v *visit) sendText(text string) error {
 	if _, err := v.w.Write([]byte(text)); err != nil {
 		return fmt.Errorf("write event: %w", err)
 	}

@@ -13,7 +13,7 @@ import (
 func (c *Console) registerExport() {
 	const export = "/customers/{customer}/export"
 	c.handle("GET "+export, "export", api.ScopeExport, (*visit).export)
-	c.handleStream("POST "+export, "export", api.ScopeExport, (*visit).handOver)
+	c.handleStream("POST "+export, "export", api.ScopeExport, (*visit).submit)
 	c.handleStream("POST "+export+"/preview", "export", api.ScopeExport, (*visit).preview)
 	c.handle("GET "+export+"/preview", "export", api.ScopeExport, (*visit).toExport)
 }
@@ -55,7 +55,7 @@ var exportKinds = []struct{ Value, Name string }{
 func (exportForm) Kinds() any { return exportKinds }
 
 func (v *visit) export() error {
-	f, err := v.exportForm(&handedIn{fields: v.r.URL.Query()})
+	f, err := v.exportForm(&exportInput{fields: v.r.URL.Query()})
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (v *visit) export() error {
 func (v *visit) toExport() error { return v.redirect("/customers/"+v.Customer+"/export", "") }
 
 // exportForm fills the form with the input.
-func (v *visit) exportForm(in *handedIn) (exportForm, error) {
+func (v *visit) exportForm(in *exportInput) (exportForm, error) {
 	const mebi = 1 << 20
 	_, chosen := pickedJob(in.fields, "job")
 	f := exportForm{
@@ -81,7 +81,7 @@ func (v *visit) exportForm(in *handedIn) (exportForm, error) {
 }
 
 // exportAgain shows the form with its refusal.
-func (v *visit) exportAgain(in *handedIn, refused *exportRefused) error {
+func (v *visit) exportAgain(in *exportInput, refused *exportRefused) error {
 	f, err := v.exportForm(in)
 	if err != nil {
 		return err
@@ -102,10 +102,10 @@ var (
 	saidSentTwice  = say("sent-twice", "This form was already submitted. No candidate was added twice.")
 )
 
-// handOver submits candidates as they arrive. It redirects to the batch's page, or shows the
+// submit submits candidates as they arrive. It redirects to the batch's page, or shows the
 // receipt if there is more to say, since the API returns refused rows only once. Reloading the
 // receipt submits the form again, which is safe because of its idempotency key.
-func (v *visit) handOver() error {
+func (v *visit) submit() error {
 	in, query, err := v.readExport()
 	var sent api.Sent
 	if err == nil {
@@ -117,7 +117,7 @@ func (v *visit) handOver() error {
 		return v.receipt(*refused.Receipt, in)
 	}
 	if ok && refused.Code == api.CodeAccessEnded && refused.Receipt != nil && refused.Receipt.Accepted > 0 {
-		return v.goOnAfterLogin(in, refused)
+		return v.continueAfterLogin(in, refused)
 	}
 	if ok && refused.Status != http.StatusUnauthorized {
 		return v.exportAgain(in, v.refusedExport(refused))
@@ -125,7 +125,7 @@ func (v *visit) handOver() error {
 	if err != nil {
 		return err
 	}
-	if silent(sent) {
+	if coveredByBatchPage(sent) {
 		said := saidHandedOver
 		if sent.Again > 0 {
 			said = saidSentTwice
@@ -135,9 +135,9 @@ func (v *visit) handOver() error {
 	return v.receipt(sent, in)
 }
 
-// goOnAfterLogin handles an interrupted upload: it shows the login page with the number of accepted
-// candidates. After the login the form continues the same batch.
-func (v *visit) goOnAfterLogin(in *handedIn, refused *Refusal) error {
+// continueAfterLogin handles an interrupted upload: it shows the login page with the number of
+// accepted candidates. After the login the form continues the same batch.
+func (v *visit) continueAfterLogin(in *exportInput, refused *Refusal) error {
 	_, job := pickedJob(in.fields, "job")
 	form := url.Values{"key": {in.key()}, "job": {job}}
 	for _, name := range []string{"include_previously_exported", "generate_dummy_emails"} {
@@ -155,8 +155,8 @@ func (v *visit) goOnAfterLogin(in *handedIn, refused *Refusal) error {
 	return nil
 }
 
-// silent reports whether the batch's page shows everything in the receipt.
-func silent(sent api.Sent) bool {
+// coveredByBatchPage reports whether the batch's page shows everything in the receipt.
+func coveredByBatchPage(sent api.Sent) bool {
 	return sent.RefusedRows == 0 && len(sent.Warnings) == 0 && sent.Dummies == 0 && sent.JobWarning == ""
 }
 
@@ -189,7 +189,7 @@ func (v *visit) refusedExport(refused *Refusal) *exportRefused {
 	case api.CodeInvalid, api.CodeBatchInvalid, api.CodeScopeMissing:
 		r.Safe = false
 	case api.CodeNoConnection:
-		r.Safe, r.Setup = false, v.toConnect()
+		r.Safe, r.Setup = false, v.connectionLink()
 	case api.CodeBatchConflict:
 		r.Safe, r.Another = false, true
 		r.Title, r.Errors = "this form was already submitted with other content", nil

@@ -17,9 +17,9 @@ import (
 	"github.com/seekout/icims-export/api"
 )
 
-// handedIn is a form with candidates. They come last in the form, and are passed on to the API as
+// exportInput is a form with candidates. They come last in the form, and are passed on to the API as
 // they arrive.
-type handedIn struct {
+type exportInput struct {
 	fields url.Values
 	// file is the name of the selected file; text is pasted input.
 	file, text string
@@ -43,8 +43,8 @@ const (
 
 // readExport reads a form up to its file, and returns the query for the API's export route.
 // Problems with the form are a *Refusal; the form is then returned as well, to be shown again.
-func (v *visit) readExport() (*handedIn, url.Values, error) {
-	in := &handedIn{fields: url.Values{}}
+func (v *visit) readExport() (*exportInput, url.Values, error) {
+	in := &exportInput{fields: url.Values{}}
 	err := v.readFields(in)
 	query, wrong := in.ask()
 	if refused, ok := refusalOf(err); ok && refused.Code == api.CodeInvalid && wrong != nil {
@@ -57,10 +57,10 @@ func (v *visit) readExport() (*handedIn, url.Values, error) {
 }
 
 // readFields reads the fields before the file.
-func (v *visit) readFields(in *handedIn) error {
+func (v *visit) readFields(in *exportInput) error {
 	parts, err := v.r.MultipartReader()
 	if err != nil {
-		return notWhole()
+		return unreadableForm()
 	}
 	for range mostFields {
 		part, err := parts.NextPart()
@@ -68,7 +68,7 @@ func (v *visit) readFields(in *handedIn) error {
 		case errors.Is(err, io.EOF):
 			return in.take(nil)
 		case err != nil:
-			return notWhole()
+			return unreadableForm()
 		case part.FormName() == "file":
 			return in.take(part)
 		}
@@ -76,10 +76,10 @@ func (v *visit) readFields(in *handedIn) error {
 			return err
 		}
 	}
-	return notWhole()
+	return unreadableForm()
 }
 
-func (in *handedIn) readField(part *multipart.Part) error {
+func (in *exportInput) readField(part *multipart.Part) error {
 	most := longestField
 	if part.FormName() == "text" {
 		most = longestText
@@ -87,7 +87,7 @@ func (in *handedIn) readField(part *multipart.Part) error {
 	text, err := io.ReadAll(io.LimitReader(part, int64(most)+1))
 	switch {
 	case err != nil:
-		return notWhole()
+		return unreadableForm()
 	case len(text) <= most && part.FormName() == "text":
 		in.text = string(text)
 	case len(text) <= most:
@@ -95,13 +95,13 @@ func (in *handedIn) readField(part *multipart.Part) error {
 	case part.FormName() == "text":
 		return incomplete(api.FieldProblem{Field: "candidates", Problem: "are longer than 1 MiB", Remedy: "Save it as a file and choose the file"})
 	default:
-		return notWhole()
+		return unreadableForm()
 	}
 	return nil
 }
 
 // take selects the source of the candidates and its format.
-func (in *handedIn) take(file *multipart.Part) error {
+func (in *exportInput) take(file *multipart.Part) error {
 	var content *bufio.Reader
 	if file != nil {
 		in.file = path.Base(strings.ReplaceAll(file.FileName(), `\`, "/"))
@@ -160,8 +160,8 @@ func kindOf(chosen, file string, head []byte) string {
 	return mediaCSV
 }
 
-// notWhole returns the refusal of an unreadable form.
-func notWhole() error {
+// unreadableForm returns the refusal of an unreadable form.
+func unreadableForm() error {
 	return &Refusal{Status: http.StatusBadRequest, Problem: api.Problem{Code: api.CodeMalformed, Title: "the upload was incomplete", Detail: "The connection was interrupted or too slow."}}
 }
 
@@ -176,7 +176,7 @@ func newKey() string { return "console-" + rand.Text() }
 var ownKey = regexp.MustCompile(`^console-[A-Z2-7]{26}$`)
 
 // key is the form's idempotency key.
-func (in *handedIn) key() string {
+func (in *exportInput) key() string {
 	if key := in.fields.Get("key"); ownKey.MatchString(key) {
 		return key
 	}
@@ -184,7 +184,7 @@ func (in *handedIn) key() string {
 }
 
 // ask returns the query for the API's export route, or the problem with the job.
-func (in *handedIn) ask() (url.Values, *api.FieldProblem) {
+func (in *exportInput) ask() (url.Values, *api.FieldProblem) {
 	q := url.Values{}
 	job, text := pickedJob(in.fields, "job")
 	switch {

@@ -20,41 +20,41 @@ type obstacle struct {
 // obstacles returns what would block the customer's exports. They do not disable the form: the API
 // decides whether it accepts candidates.
 func (v *visit) obstacles() ([]obstacle, error) {
-	of, err := v.ofConnection()
+	of, err := v.connectionObstacle()
 	if err != nil {
 		return nil, err
 	}
 	if of != nil && of.Shut {
 		return []obstacle{*of}, nil
 	}
-	found, err := v.ofLane(of != nil)
+	found, err := v.laneObstacles(of != nil)
 	if of != nil {
 		found = append([]obstacle{*of}, found...)
 	}
 	return found, err
 }
 
-// unconnected is the obstacle of a missing connection.
-func (v *visit) unconnected() *obstacle {
-	return &obstacle{Shut: true, Text: "This customer has no connection. Add one to export candidates.", Mend: v.toConnect()}
+// noConnection is the obstacle of a missing connection.
+func (v *visit) noConnection() *obstacle {
+	return &obstacle{Shut: true, Text: "This customer has no connection. Add one to export candidates.", Mend: v.connectionLink()}
 }
 
-// toConnect links to the form for the connection, or to the page that says who can add it.
-func (v *visit) toConnect() *link {
+// connectionLink links to the form for the connection, or to the page that says who can add it.
+func (v *visit) connectionLink() *link {
 	if v.May(api.ScopeAdmin) {
 		return &link{Name: "Add connection", Path: "/connections/new?customer=" + v.Customer}
 	}
 	return &link{Name: "View connection (adding one requires a key with the admin scope)", Path: "/connections/" + v.Customer}
 }
 
-// ofConnection returns the connection's problem; nil for none. The lane reports a pause.
-func (v *visit) ofConnection() (*obstacle, error) {
+// connectionObstacle returns the connection's problem; nil for none. The lane reports a pause.
+func (v *visit) connectionObstacle() (*obstacle, error) {
 	c := integration{}
 	err := v.get(v.customerPath("connection"), nil, &c.Connection)
 	refused, ok := refusalOf(err)
 	switch {
 	case ok && refused.Code == api.CodeNoConnection:
-		return v.unconnected(), nil
+		return v.noConnection(), nil
 	case ok:
 		return nil, nil //nolint:nilnil // unknown; the form is shown anyway
 	case err != nil:
@@ -67,13 +67,13 @@ func (v *visit) ofConnection() (*obstacle, error) {
 	state, t := store.ConnectionState(c.State), c.Trouble()
 	switch {
 	case state == store.ConnectionRemoved:
-		return v.unconnected(), nil
+		return v.noConnection(), nil
 	case state == store.ConnectionVerifying:
-		t = trouble{"The connection is being verified.", "Wait for the result to be sure that exports work."}
+		t = connectionProblem{"The connection is being verified.", "Wait for the result to be sure that exports work."}
 	case c.Filed && c.Verified == nil, state == store.ConnectionNew && c.Problem == "" && !c.Sealed:
-		t = trouble{"The connection has not been verified since its last change.", "Verify it first to be sure that exports work."}
+		t = connectionProblem{"The connection has not been verified since its last change.", "Verify it first to be sure that exports work."}
 	case c.Filed && c.Verified.Worst == nil:
-		t = trouble{}
+		t = connectionProblem{}
 	case state == store.ConnectionDegraded:
 		t.Title = "The connection is degraded. " + t.Title
 	}
@@ -83,8 +83,9 @@ func (v *visit) ofConnection() (*obstacle, error) {
 	return &obstacle{Shut: c.Sealed, Text: strings.TrimSpace(t.Title + " " + t.Remedy), Mend: &mend}, nil
 }
 
-// ofLane returns what blocks the lane. told means that the connection's problem is already shown.
-func (v *visit) ofLane(told bool) ([]obstacle, error) {
+// laneObstacles returns what blocks the lane. told means that the connection's problem is already
+// shown.
+func (v *visit) laneObstacles(told bool) ([]obstacle, error) {
 	var detail operate.LaneDetail
 	if err := v.get(v.customerPath("lane"), nil, &detail); err != nil {
 		if _, refused := refusalOf(err); refused {

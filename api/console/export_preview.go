@@ -58,7 +58,7 @@ func (v *visit) preview() error {
 	return v.page("export", "Export: preview", f)
 }
 
-func (v *visit) rehearse(in *handedIn, query url.Values, p *previewed) error {
+func (v *visit) rehearse(in *exportInput, query url.Values, p *previewed) error {
 	p.Job, _ = pickedJob(in.fields, "job")
 	query.Set("dry_run", "true")
 	if err := v.send(http.MethodPost, v.customerPath("exports"), query, in.body, &p.Rehearsal, "Content-Type", in.mediaType); err != nil {

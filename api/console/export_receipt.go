@@ -99,11 +99,11 @@ type receiptPage struct {
 	Target  string
 	Refused refusedRows
 	// Standing is the batch's progress; nil if unknown.
-	Standing *standing
+	Standing *batchProgress
 }
 
 // receipt shows the receipt of an export.
-func (v *visit) receipt(sent api.Sent, in *handedIn) error {
+func (v *visit) receipt(sent api.Sent, in *exportInput) error {
 	job, _ := pickedJob(in.fields, "job")
 	page := receiptPage{Sent: sent, Customer: v.Customer, File: in.file, Target: "as prospects", Refused: rowsOf(sent.Refused, sent.RefusedRows)}
 	if job != 0 {

@@ -78,34 +78,34 @@ func (c integration) Stands() string {
 	return c.State
 }
 
-// trouble is a connection's problem with its remedy; the title is "" for none.
-type trouble struct{ Title, Remedy string }
+// connectionProblem is a connection's problem with its remedy; the title is "" for none.
+type connectionProblem struct{ Title, Remedy string }
 
 // Trouble returns the connection's problem.
-func (c integration) Trouble() trouble {
+func (c integration) Trouble() connectionProblem {
 	switch {
 	case c.Sealed:
-		return trouble{"This service's keyset does not open the settings.", "Ask an operator to install the current keyset, or add the connection again."}
+		return connectionProblem{"This service's keyset does not open the settings.", "Ask an operator to install the current keyset, or add the connection again."}
 	case c.Filed && c.Verified != nil && c.Verified.Worst != nil:
-		return trouble{c.Verified.Worst.Cause, c.Verified.Worst.Remedy + " Edit it in the workers' connections file."}
+		return connectionProblem{c.Verified.Worst.Cause, c.Verified.Worst.Remedy + " Edit it in the workers' connections file."}
 	case c.Filed:
-		return trouble{"Managed in the connections file.", ""}
+		return connectionProblem{"Managed in the connections file.", ""}
 	case c.Problem != "":
-		return trouble{sentenceCase(c.Problem) + ".", "Edit the connection."}
+		return connectionProblem{sentenceCase(c.Problem) + ".", "Edit the connection."}
 	case c.Verified != nil && c.Verified.Worst != nil && store.VerifyReason(string(c.Verified.Worst.Code)) == c.Reason:
 		// The verification's text is clearer than the title of its code.
-		return trouble{c.Verified.Worst.Cause, c.Verified.Worst.Remedy}
+		return connectionProblem{c.Verified.Worst.Cause, c.Verified.Worst.Remedy}
 	case c.Reason == "" && c.State == string(store.ConnectionNew):
-		return trouble{"Not verified since its last change.", "Verify the connection to check that it works. Exports already use it."}
+		return connectionProblem{"Not verified since its last change.", "Verify the connection to check that it works. Exports already use it."}
 	}
 	if c.Title == "" {
-		return trouble{}
+		return connectionProblem{}
 	}
-	return trouble{sentenceCase(strings.TrimSuffix(c.Title, ".")) + ".", c.Hint}
+	return connectionProblem{sentenceCase(strings.TrimSuffix(c.Title, ".")) + ".", c.Hint}
 }
 
-// connectionWords are the displayed names of connection states.
-var connectionWords = map[string]string{
+// connectionStateNames are the displayed names of connection states.
+var connectionStateNames = map[string]string{
 	string(store.ConnectionAbsent): "no connection", string(store.ConnectionNew): "not verified", string(store.ConnectionVerifying): "verifying",
 	string(store.ConnectionConnected): "connected", string(store.ConnectionDegraded): "degraded", string(store.CredentialsRejected): "credentials rejected",
 	string(store.AccessDenied): "access denied", string(store.ConnectionPaused): "paused", string(store.ConnectionRemoved): "removed",
@@ -114,7 +114,7 @@ var connectionWords = map[string]string{
 // connectionWord returns the displayed name of a connection's state.
 func connectionWord(state any) string {
 	text := fmt.Sprint(state)
-	if word, ok := connectionWords[text]; ok {
+	if word, ok := connectionStateNames[text]; ok {
 		return word
 	}
 	return text

@@ -46,7 +46,7 @@ func TestConnectionListLinksToExportsThatNeedAttention(t *testing.T) {
 	w.moved("", store.ConnectionVerifying, store.ConnectionConnected)
 	p := w.person(api.ScopeRead)
 	p.get("/").lacks(t, "/customers/1234/lane", "/customers/1234/dead-letters")
-	w.sorrows()
+	w.makeDeadLetters()
 	got := p.get("/")
 	got.wants(t, http.StatusOK, `<span class="badge good">connected</span> <a class="badge bad" href="/customers/1234/dead-letters">8 dead</a>`)
 	got.lacks(t, "/customers/1234/lane", "No action needed.")

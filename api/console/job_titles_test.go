@@ -14,11 +14,11 @@ func TestJobsAreShownWithKnownTitles(t *testing.T) {
 	w.connected()
 	w.listed(someJobs...)
 	known, refs := w.accept(mine, 1709, "c-1", "c-2")
-	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, refs[0])
+	w.makeDead(store.ReasonJobNotFound, testrig.NoJob, refs[0])
 	w.finish(store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17, Job: 1709, Workflow: 3}, refs[1])
 	marked, _ := w.accept(mine, 1701, "c-3")
 	unknown, strays := w.accept(mine, 999, "c-4")
-	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, strays...)
+	w.makeDead(store.ReasonJobNotFound, testrig.NoJob, strays...)
 	prospects, _ := w.accept(mine, 0, "c-5")
 	const batches, candidate, dead = "/customers/1234/batches/", "/customers/1234/candidates?id=", "/customers/1234/dead-letters/"
 	p := w.person(api.ScopeExport)

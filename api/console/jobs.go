@@ -122,19 +122,19 @@ func (p *jobPicker) choices() []jobChoice {
 		list = append(list, c)
 	}
 	if id := jobID(p.Chosen); id != 0 && !hasJob(p.List.Jobs, id) {
-		list = append(list, p.unfound(p.Chosen, p.titleOf, true))
+		list = append(list, p.unlistedChoice(p.Chosen, p.titleOf, true))
 	}
 	for _, j := range p.List.Jobs {
 		list = append(list, jobChoice{strconv.FormatInt(j.ID, 10), j.Title, notesOf(j), j.ID == jobID(p.Chosen)})
 	}
 	if id := jobID(p.Search); id != 0 && id != jobID(p.Chosen) && !hasJob(p.List.Jobs, id) {
-		list = append(list, p.unfound(p.Search, "", false))
+		list = append(list, p.unlistedChoice(p.Search, "", false))
 	}
 	return list
 }
 
-// unfound returns the choice of a job that is not in the search results.
-func (p *jobPicker) unfound(id, title string, chosen bool) jobChoice {
+// unlistedChoice returns the choice of a job that is not in the search results.
+func (p *jobPicker) unlistedChoice(id, title string, chosen bool) jobChoice {
 	c := jobChoice{Value: strings.TrimSpace(id), Title: title, Chosen: chosen}
 	if title != "" {
 		c.Notes = []string{"number " + c.Value, "selected"}

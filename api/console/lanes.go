@@ -148,7 +148,7 @@ func (l laneRow) Mend() *link {
 	if l.Connection != "" && !l.Keeps() {
 		reason = store.ReasonNoConnection
 	}
-	if m := mendOf(l.Customer, reason); m != nil && m.Path != lanePath(l.Customer) {
+	if m := fixPage(l.Customer, reason); m != nil && m.Path != lanePath(l.Customer) {
 		return m
 	}
 	return nil

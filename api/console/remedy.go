@@ -7,8 +7,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// mends maps a reason to the page that fixes it.
-var mends = map[store.Reason]func(customer string) link{
+// fixPages maps a reason to the page that fixes it.
+var fixPages = map[store.Reason]func(customer string) link{
 	"icims_credentials": toConnection, "icims_access_denied": toConnection, "icims_not_authorized": toConnection, "icims_intercepted": toConnection, "icims_auth_unavailable": toConnection, "icims_address_refused": toConnection,
 	"icims_redirected": toConnection, "icims_unreachable": toConnection, "icims_tls": toConnection, "icims_field_refused": toConnection, store.ReasonNoConnection: toConnection,
 
@@ -21,11 +21,11 @@ var mends = map[store.Reason]func(customer string) link{
 	store.ReasonPayloadBroken: toExport, store.ReasonForged: toExport, store.ReasonPayloadSealed: toExport, store.ReasonPayloadMissing: toExport, "icims_not_found": toExport, "icims_request_too_large": toExport,
 }
 
-// vainRetries are reasons for which a retry without changes fails again.
-var vainRetries = []store.Reason{store.ReasonJobNotFound, store.ReasonPayloadBroken, store.ReasonForged, "icims_not_found", "icims_request_too_large"}
+// uselessRetries are reasons for which a retry without changes fails again.
+var uselessRetries = []store.Reason{store.ReasonJobNotFound, store.ReasonPayloadBroken, store.ReasonForged, "icims_not_found", "icims_request_too_large"}
 
-// vain reports whether a retry alone fails again.
-func vain(reason store.Reason) bool { return slices.Contains(vainRetries, reason) }
+// isVain reports whether a retry alone fails again.
+func isVain(reason store.Reason) bool { return slices.Contains(uselessRetries, reason) }
 
 func toConnection(customer string) link {
 	return link{Name: "View connection", Path: "/connections/" + customer}
@@ -37,9 +37,9 @@ func toExport(customer string) link {
 	return link{Name: "Export again", Path: "/customers/" + customer + "/export"}
 }
 
-// mendOf returns the link to the page that fixes a reason; nil for none.
-func mendOf(customer string, reason store.Reason) *link {
-	to, ok := mends[reason]
+// fixPage returns the link to the page that fixes a reason; nil for none.
+func fixPage(customer string, reason store.Reason) *link {
+	to, ok := fixPages[reason]
 	if !ok {
 		return nil
 	}

@@ -25,8 +25,8 @@ const (
 	// secureCookie is its name over TLS, which browsers accept only over TLS.
 	secureCookie   = "__Host-" + sessionCookie
 	customerCookie = "icims_export_customer"
-	// sessionPlace binds the sealed cookie to its purpose.
-	sessionPlace = "console:session"
+	// sealPurpose binds the sealed cookie to its purpose.
+	sealPurpose = "console:session"
 )
 
 // session is the sealed content of the cookie. Only the cookie contains the API key. The record in
@@ -50,7 +50,7 @@ func (c *Console) sessionOf(r *http.Request) (session, bool) {
 	if err != nil {
 		return session{}, false
 	}
-	text, err := c.Keys.Open(sealed, sessionPlace)
+	text, err := c.Keys.Open(sealed, sealPurpose)
 	if err != nil {
 		return session{}, false
 	}
@@ -77,7 +77,7 @@ func (v *visit) begin(token string) error {
 	if err != nil {
 		return err
 	}
-	sealed, err := v.Keys.Seal(text, sessionPlace)
+	sealed, err := v.Keys.Seal(text, sealPurpose)
 	if err != nil {
 		return err
 	}
@@ -85,8 +85,8 @@ func (v *visit) begin(token string) error {
 	return nil
 }
 
-// goesOn returns store.ErrNoSession if the session has ended. touch counts as use.
-func (c *Console) goesOn(ctx context.Context, s session, touch bool) error {
+// checkSession returns store.ErrNoSession if the session has ended. touch counts as use.
+func (c *Console) checkSession(ctx context.Context, s session, touch bool) error {
 	kept, err := c.API.Ledger.UseSession(ctx, s.ID, c.Now(), touch)
 	if err == nil && kept.Key != s.Who.Key {
 		return store.ErrNoSession
@@ -94,9 +94,9 @@ func (c *Console) goesOn(ctx context.Context, s session, touch bool) error {
 	return err
 }
 
-// byItself reports whether the page made the request on its own, to refresh a part or follow a
+// isBackground reports whether the page made the request on its own, to refresh a part or follow a
 // stream. Typing into a search field counts as use.
-func byItself(r *http.Request) bool {
+func isBackground(r *http.Request) bool {
 	typed := strings.HasPrefix(r.Header.Get("HX-Source"), "input")
 	return r.Method == http.MethodGet && (r.Header.Get("HX-Request") == "true" && !typed ||
 		strings.Contains(r.Header.Get("Accept"), "text/event-stream") || strings.HasPrefix(r.URL.Path, MonitoringPath+"/api/"))
@@ -106,11 +106,11 @@ func byItself(r *http.Request) bool {
 // becomes invalid. A running upload or download counts as use; a stream of events does not.
 func (v *visit) whileLoggedIn() (*http.Request, func()) {
 	s, touch, who := v.session, false, "session "+v.session.ID
-	if !byItself(v.r) {
+	if !isBackground(v.r) {
 		touch, who = true, who+" in use"
 	}
 	return v.API.WhileAllowed(v.r, who, func(ctx context.Context) error {
-		err := v.goesOn(ctx, s, touch)
+		err := v.checkSession(ctx, s, touch)
 		if errors.Is(err, store.ErrNoSession) {
 			return &api.AccessEndedError{Detail: "The console session has ended."}
 		}

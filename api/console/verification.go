@@ -172,16 +172,16 @@ func (p verificationPage) Credentials() bool {
 	return worst.Code == verify.CodeCredentials
 }
 
-// checkWords are the displayed names of check states.
-var checkWords = map[verify.State]string{
+// checkStateNames are the displayed names of check states.
+var checkStateNames = map[verify.State]string{
 	verify.Pending: "pending", verify.Running: "running", verify.OK: "passed", verify.Warned: "warning", verify.Failed: "failed", verify.Skipped: "skipped",
 }
 
 // checkWord returns the displayed name of a check's state.
-func checkWord(s verify.State) string { return checkWords[s] }
+func checkWord(s verify.State) string { return checkStateNames[s] }
 
-// resultWords are the displayed names of results.
-var resultWords = map[verify.Result]string{
+// resultNames are the displayed names of results.
+var resultNames = map[verify.Result]string{
 	verify.ResultRunning: "running", verify.ResultConnected: "connected", verify.ResultDegraded: "degraded", verify.ResultRefused: "refused", verify.ResultIncomplete: "incomplete",
 }
 
@@ -190,7 +190,7 @@ func resultWord(v verify.Verification) string {
 	if v.State == store.ControlFailed {
 		return "not verified"
 	}
-	return resultWords[v.Report.Result]
+	return resultNames[v.Report.Result]
 }
 
 // verdict describes a verification's result.

@@ -101,7 +101,7 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 		return nil, false
 	}
 	v.session, v.token = s, s.Token
-	sessionErr := c.goesOn(r.Context(), s, !byItself(r))
+	sessionErr := c.checkSession(r.Context(), s, !isBackground(r))
 	if errors.Is(sessionErr, store.ErrNoSession) {
 		v.forget()
 		v.toLogin("ended")
@@ -157,8 +157,8 @@ func (v *visit) May(scope api.Scope) bool { return api.Principal{Scopes: v.Who.S
 // byHTMX reports whether htmx requests a part of a page.
 func (v *visit) byHTMX() bool { return v.r.Header.Get("HX-Request") == "true" }
 
-// redirect sends the browser to another page after a change. did names a message of messages.go, or is
-// "".
+// redirect sends the browser to another page after a change. did names a message of messages.go, or
+// is "".
 func (v *visit) redirect(path string, did string) error {
 	if did != "" {
 		sep := "?"

@@ -38,8 +38,8 @@ func (w ward) finish(f store.Finish, refs ...store.Ref) {
 	testrig.Finish(w.t, w.ledger, f, refs...)
 }
 
-// giveUp makes dead letters of exports.
-func (w ward) giveUp(reason store.Reason, call store.Called, refs ...store.Ref) {
+// makeDead makes dead letters of exports.
+func (w ward) makeDead(reason store.Reason, call store.Called, refs ...store.Ref) {
 	w.t.Helper()
 	testrig.GiveUp(w.t, w.ledger, reason, call, refs...)
 }

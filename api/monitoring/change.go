@@ -30,12 +30,12 @@ func (c Change) Object() string {
 	return strings.TrimSpace(c.Queue + " " + c.State)
 }
 
-// errNotDone means that asynq did not make the change, or not completely. asynq's own text may
+// errNotChanged means that asynq did not make the change, or not completely. asynq's own text may
 // contain anything.
-var errNotDone = errors.New("asynq did not do it")
+var errNotChanged = errors.New("asynq did not do it")
 
-// told adds Redis's message and its remedy to an error text.
-func told(what string, err error) string {
+// withCause adds Redis's message and its remedy to an error text.
+func withCause(what string, err error) string {
 	if d, ok := store.Diagnose(err); ok {
 		what += " " + d.String()
 	}
@@ -85,14 +85,14 @@ func (h *Handler) change(w http.ResponseWriter, r *http.Request, path string, ro
 		var err error
 		if done, err = h.options.Journal(r, c); err != nil {
 			log.Error().Err(err).Fields(store.LogFields(err)).Msg("a change in asynq's web UI was not made: the audit log cannot be written")
-			refuse(w, http.StatusServiceUnavailable, told("Nothing was changed: the audit log cannot be written.", err)+" Try again.")
+			refuse(w, http.StatusServiceUnavailable, withCause("Nothing was changed: the audit log cannot be written.", err)+" Try again.")
 			return
 		}
 	}
-	answer := h.ask(r, path, body)
+	answer := h.query(r, path, body)
 	h.shared.forget()
 	if answer.status >= http.StatusBadRequest {
-		done(errNotDone)
+		done(errNotChanged)
 		answer.text = "Nothing was changed: the task or queue has changed since the page was loaded, or Redis did not respond. Reload the page.\n"
 		answer.write(w)
 		return
@@ -101,7 +101,7 @@ func (h *Handler) change(w http.ResponseWriter, r *http.Request, path string, ro
 		IDs []string `json:"error_ids"`
 	}
 	if json.Unmarshal([]byte(answer.text), &failed) == nil && len(failed.IDs) > 0 {
-		done(errNotDone)
+		done(errNotChanged)
 		log.Warn().Int("failed", len(failed.IDs)).Msg("a change in asynq's web UI failed for some tasks")
 	} else {
 		done(nil)

@@ -78,16 +78,16 @@ func TestChanges(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client(t)
 	const queue = "icims:1234"
-	var told []string
+	var withCause []string
 	var log bytes.Buffer
 	h := newHandler(t, client, func(o *Options) {
 		o.Log = zerolog.New(&log)
 		o.Journal = func(_ *http.Request, c Change) (func(error), error) {
-			told = append(told, fmt.Sprintf("asked %s of %s: %s", c.What, c.Customer, c.Object()))
-			return func(err error) { told = append(told, fmt.Sprintf("then %v", err)) }, nil
+			withCause = append(withCause, fmt.Sprintf("asked %s of %s: %s", c.What, c.Customer, c.Object()))
+			return func(err error) { withCause = append(withCause, fmt.Sprintf("then %v", err)) }, nil
 		}
 		o.Announce = func(_ context.Context, customer string) error {
-			told = append(told, "announced "+customer)
+			withCause = append(withCause, "announced "+customer)
 			return errors.New("not now")
 		}
 	})
@@ -122,7 +122,7 @@ func TestChanges(t *testing.T) {
 	for _, c := range []struct {
 		name, method, path, body string
 		status                   int
-		told                     []string
+		withCause                []string
 		holds                    func() bool
 	}{
 		{"a queue is paused", "POST", ":pause", "", http.StatusNoContent, []string{"asked pause-queue of 1234: icims:1234", done}, paused},
@@ -152,12 +152,12 @@ func TestChanges(t *testing.T) {
 		{"a body that names no tasks is refused", "POST", "/pending_tasks:batch_delete", `{"task_ids":[]}`, http.StatusBadRequest, nil, func() bool { return true }},
 		{"and one that names another's", "POST", "/pending_tasks:batch_delete", `{"task_ids":["Ana Duarte"]}`, http.StatusBadRequest, nil, func() bool { return true }},
 	} {
-		told = nil
+		withCause = nil
 		w := send(t, h, c.method, "/monitoring/api/queues/"+queue+c.path, c.body)
 		if w.Code != c.status || !c.holds() {
 			t.Errorf("%s: %d %s", c.name, w.Code, w.Body)
 		}
-		if diff := cmp.Diff(c.told, told); diff != "" {
+		if diff := cmp.Diff(c.withCause, withCause); diff != "" {
 			t.Errorf("%s: %s", c.name, diff)
 		}
 	}
@@ -295,7 +295,7 @@ func TestSharedResponses(t *testing.T) {
 	var s shared
 	var mu sync.Mutex
 	asked := 0
-	ask := func() reply {
+	query := func() reply {
 		mu.Lock()
 		defer mu.Unlock()
 		asked++
@@ -303,17 +303,17 @@ func TestSharedResponses(t *testing.T) {
 	}
 	var all sync.WaitGroup
 	for range 20 {
-		all.Go(func() { s.answer("/queues", ask) })
+		all.Go(func() { s.answer("/queues", query) })
 	}
 	all.Wait()
-	if got := s.answer("/queues", ask); got.text != "1" {
+	if got := s.answer("/queues", query); got.text != "1" {
 		t.Errorf("asked %s times", got.text)
 	}
-	if got := s.answer("/servers", ask); got.text != "2" {
+	if got := s.answer("/servers", query); got.text != "2" {
 		t.Errorf("another path has the answer %s", got.text)
 	}
 	s.forget()
-	if got := s.answer("/queues", ask); got.text != "3" {
+	if got := s.answer("/queues", query); got.text != "3" {
 		t.Errorf("after a change the answer is still %s", got.text)
 	}
 }
@@ -323,12 +323,12 @@ func TestSharedResponseExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s shared
 		asked := 0
-		ask := func() reply { asked++; return reply{} }
+		query := func() reply { asked++; return reply{} }
 		for range 3 {
-			s.answer("/queues", ask)
+			s.answer("/queues", query)
 		}
 		time.Sleep(keep)
-		s.answer("/queues", ask)
+		s.answer("/queues", query)
 		if asked != 2 {
 			t.Errorf("asked %d times", asked)
 		}

@@ -28,14 +28,14 @@ func (a reply) write(w http.ResponseWriter) {
 	_, _ = w.Write([]byte(a.text))
 }
 
-// ask sends a request to asynqmon; its path must be one that is served. asynqmon's error texts are
+// query sends a request to asynqmon; its path must be one that is served. asynqmon's error texts are
 // dropped: they may contain addresses or whole tasks.
-func (h *Handler) ask(r *http.Request, path string, body []byte) reply {
+func (h *Handler) query(r *http.Request, path string, body []byte) reply {
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	seen := askInner(h.inner, method, &url.URL{Path: h.options.Path + "/api" + path, RawQuery: queryOf(r.URL.Query())}, body)
+	seen := queryInner(h.inner, method, &url.URL{Path: h.options.Path + "/api" + path, RawQuery: queryOf(r.URL.Query())}, body)
 	switch {
 	case seen.status == http.StatusNotFound, seen.status >= http.StatusBadRequest && missing(seen.body.String()):
 		return reply{status: http.StatusNotFound, text: "Queue or task not found.\n"}
@@ -58,8 +58,8 @@ func missing(failure string) bool {
 	return strings.Contains(failure, "NOT_FOUND") || strings.Contains(failure, "queue not found")
 }
 
-// askInner makes a request to an inner handler.
-func askInner(inner http.Handler, method string, u *url.URL, body []byte) *seen {
+// queryInner makes a request to an inner handler.
+func queryInner(inner http.Handler, method string, u *url.URL, body []byte) *seen {
 	s := &seen{header: http.Header{}, status: http.StatusOK}
 	inner.ServeHTTP(s, &http.Request{
 		Method: method, URL: u, Host: "localhost", Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -95,13 +95,13 @@ type keptReply struct {
 const keep = 5 * time.Second
 
 // answer returns the cached response of a path, or calls ask. Only one call runs at a time.
-func (s *shared) answer(path string, ask func() reply) reply {
+func (s *shared) answer(path string, query func() reply) reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if k, ok := s.kept[path]; ok && time.Now().Before(k.until) {
 		return k.answer
 	}
-	answer := ask()
+	answer := query()
 	if s.kept == nil {
 		s.kept = map[string]keptReply{}
 	}

@@ -8,18 +8,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// lens is the Redis client of asynqmon. It shows only icims-export's queues, and keeps a task
+// queueFilter is the Redis client of asynqmon. It shows only icims-export's queues, and keeps a task
 // without its hash from hiding the others.
-type lens struct{ redis.UniversalClient }
+type queueFilter struct{ redis.UniversalClient }
 
 // Close does not close the client, which is shared.
-func (lens) Close() error { return nil }
+func (queueFilter) Close() error { return nil }
 
 // allQueues is the set of queue names.
 const allQueues = "asynq:queues"
 
 // SMembers lists the queues, as asynq does.
-func (l lens) SMembers(ctx context.Context, key string) *redis.StringSliceCmd {
+func (l queueFilter) SMembers(ctx context.Context, key string) *redis.StringSliceCmd {
 	all := l.UniversalClient.SMembers(ctx, key)
 	if key != allQueues || all.Err() != nil {
 		return all
@@ -52,7 +52,7 @@ end
 return math.floor(total)`)
 
 // EvalSha runs asynq's script, or memoryUsage in place of asynq's.
-func (l lens) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+func (l queueFilter) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
 	if len(keys) == 7 && strings.HasSuffix(keys[0], ":active") && strings.HasSuffix(keys[6], ":groups") && len(args) == 4 {
 		return memoryUsage.Run(ctx, l.UniversalClient, keys[:6], args[0])
 	}

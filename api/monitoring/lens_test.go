@@ -100,7 +100,7 @@ func TestAsynqAloneHidesQueuesAfterALostTask(t *testing.T) {
 	client.Del(t.Context(), "asynq:{icims:1234}:t:"+lost.ID)
 	raw := asynqmon.New(asynqmon.Options{RootPath: "/raw", RedisConnOpt: asynq.RedisClientOpt{Addr: client.(*redis.Client).Options().Addr, DB: client.(*redis.Client).Options().DB}})
 	defer raw.Close()
-	if got := askInner(raw, http.MethodGet, &url.URL{Path: "/raw/api/queues"}, nil); got.status != http.StatusInternalServerError {
+	if got := queryInner(raw, http.MethodGet, &url.URL{Path: "/raw/api/queues"}, nil); got.status != http.StatusInternalServerError {
 		t.Errorf("%d %s", got.status, got.body.String())
 	}
 }

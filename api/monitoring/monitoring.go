@@ -60,19 +60,19 @@ func New(o Options) (*Handler, error) {
 // settings returns asynqmon's options. Without Prometheus it has no metrics page.
 func (h *Handler) settings(readOnly bool) asynqmon.Options {
 	return asynqmon.Options{
-		RootPath: h.options.Path, RedisConnOpt: connection{lens{h.options.Redis}}, ReadOnly: readOnly,
+		RootPath: h.options.Path, RedisConnOpt: connection{queueFilter{h.options.Redis}}, ReadOnly: readOnly,
 		PayloadFormatter: asynqmon.PayloadFormatterFunc(formatPayload),
 		ResultFormatter:  asynqmon.ResultFormatterFunc(formatResult),
 	}
 }
 
 // connection passes an existing client to asynqmon.
-type connection struct{ lens lens }
+type connection struct{ queueFilter queueFilter }
 
 var _ asynq.RedisConnOpt = connection{}
 
 // MakeRedisClient returns the client for asynqmon.
-func (c connection) MakeRedisClient() any { return c.lens }
+func (c connection) MakeRedisClient() any { return c.queueFilter }
 
 // Close releases the web UI's resources. The Redis client stays open.
 func (h *Handler) Close() error { return h.inner.Close() }

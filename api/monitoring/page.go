@@ -47,7 +47,7 @@ var (
 // It drops other links, which load a font. A script from another host is an error.
 func (h *Handler) adopt(inner http.Handler) (*page, error) {
 	p := &page{Path: h.options.Path, Style: h.addInline("frame", ".css", frameStyle), Scripts: []string{h.addInline("frame", ".js", frameScript)}}
-	text := askInner(inner, http.MethodGet, &url.URL{Path: h.options.Path}, nil).body.Bytes()
+	text := queryInner(inner, http.MethodGet, &url.URL{Path: h.options.Path}, nil).body.Bytes()
 	scripts := script.FindAllSubmatch(text, -1)
 	icons := icon.FindAllSubmatch(text, -1)
 	if len(scripts) < 2 || len(scripts) != bytes.Count(text, []byte("<script")) || len(icons) == 0 {
@@ -84,13 +84,13 @@ func (h *Handler) addLinked(inner http.Handler, list []string, address string) (
 		return nil, fmt.Errorf("asynqmon's page loads %q from outside", address)
 	}
 	path = "/" + path
-	text := askInner(inner, http.MethodGet, &url.URL{Path: address}, nil)
+	text := queryInner(inner, http.MethodGet, &url.URL{Path: address}, nil)
 	if text.status != http.StatusOK || isPage(text) {
 		return nil, fmt.Errorf("asynqmon does not serve %q", address)
 	}
 	h.files[path] = newFile(path, text.body.Bytes())
 	// Include the licenses of a script's libraries.
-	if licence := askInner(inner, http.MethodGet, &url.URL{Path: address + ".LICENSE.txt"}, nil); licence.status == http.StatusOK && !isPage(licence) {
+	if licence := queryInner(inner, http.MethodGet, &url.URL{Path: address + ".LICENSE.txt"}, nil); licence.status == http.StatusOK && !isPage(licence) {
 		h.files[path+".LICENSE.txt"] = newFile(path+".LICENSE.txt", licence.body.Bytes())
 	}
 	return append(list, address), nil
@@ -101,12 +101,12 @@ func isPage(s *seen) bool {
 	return bytes.HasPrefix(bytes.ToLower(s.body.Bytes()), []byte("<!doctype html"))
 }
 
-// notHere are pages of asynqmon that are useless for icims-export.
-var notHere = []string{"/schedulers", "/redis", "/q/metrics"}
+// uselessPages are pages of asynqmon that are useless for icims-export.
+var uselessPages = []string{"/schedulers", "/redis", "/q/metrics"}
 
 // serveUI serves a file, or the page, which routes by URL itself.
 func (h *Handler) serveUI(w http.ResponseWriter, r *http.Request, path string, p *page) {
-	if slices.Contains(notHere, path) {
+	if slices.Contains(uselessPages, path) {
 		http.Redirect(w, r, h.options.Path, http.StatusSeeOther)
 		return
 	}

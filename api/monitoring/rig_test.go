@@ -30,9 +30,9 @@ const (
 	password = "correct horse battery staple"
 )
 
-// telltales are parts of generated people, and a password, that must not appear anywhere. They are
-// long enough, or formatted so, that no ID or fraction of a second contains one by chance.
-var telltales = []string{"Ana", "Duarte", "person-0", "example.com", "425 555", "4255550143", "Contoso", "export-user", password}
+// personalTexts are parts of generated people, and a password, that must not appear anywhere. They
+// are long enough, or formatted so, that no ID or fraction of a second contains one by chance.
+var personalTexts = []string{"Ana", "Duarte", "person-0", "example.com", "425 555", "4255550143", "Contoso", "export-user", password}
 
 // newHandler returns the web UI of a Redis, for a user with the scope operate.
 func newHandler(t *testing.T, client redis.UniversalClient, change ...func(*Options)) *Handler {
@@ -170,7 +170,7 @@ func contents(t *testing.T, client redis.UniversalClient) []string {
 // leaks returns the telltales in a text.
 func leaks(text string) []string {
 	var found []string
-	for _, telltale := range telltales {
+	for _, telltale := range personalTexts {
 		if strings.Contains(text, telltale) || len(telltale) > 4 && strings.Contains(strings.ToLower(text), strings.ToLower(telltale)) {
 			found = append(found, telltale)
 		}

@@ -149,8 +149,8 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, path string) 
 	case route.what != "":
 		h.change(w, r, path, route, change)
 	case route.shared:
-		h.shared.answer(path, func() reply { return h.ask(r, path, nil) }).write(w)
+		h.shared.answer(path, func() reply { return h.query(r, path, nil) }).write(w)
 	default:
-		h.ask(r, path, nil).write(w)
+		h.query(r, path, nil).write(w)
 	}
 }

@@ -23,9 +23,9 @@ import (
 // person is personal data that must not be shown anywhere.
 const person = `{"name":"Ana Duarte","email":"person-000001@example.com","phone":"+1 425 555 0143"}`
 
-// stranger is another program that uses the same Redis and our queue names. It uses every feature
-// for tasks, and puts personal data into all of them.
-func stranger(t *testing.T, client redis.UniversalClient) {
+// foreignProgram is another program that uses the same Redis and our queue names. It uses every
+// feature for tasks, and puts personal data into all of them.
+func foreignProgram(t *testing.T, client redis.UniversalClient) {
 	t.Helper()
 	release := make(chan struct{})
 	handle := func(_ context.Context, task *asynq.Task) error {
@@ -73,7 +73,7 @@ type answers map[string]string
 // tasks by state.
 func (a answers) all(t *testing.T, h http.Handler) (states map[string]int) {
 	t.Helper()
-	ask := func(path string, v any) {
+	query := func(path string, v any) {
 		w := call(t, h, http.MethodGet, path)
 		a[path] = w.Body.String()
 		// A task may end between two requests.
@@ -88,21 +88,21 @@ func (a answers) all(t *testing.T, h http.Handler) (states map[string]int) {
 	}
 	const api = "/monitoring/api"
 	var queues struct{ Queues []struct{ Queue string } }
-	ask(api+"/queues", &queues)
+	query(api+"/queues", &queues)
 	for _, path := range []string{"/queue_stats", "/servers"} {
-		ask(api+path, nil)
+		query(api+path, nil)
 	}
 	states = map[string]int{}
 	for _, q := range queues.Queues {
 		queue := api + "/queues/" + q.Queue
-		ask(queue, nil)
+		query(queue, nil)
 		for _, state := range []string{"active", "pending", "scheduled", "retry", "archived", "completed"} {
 			var list struct{ Tasks []struct{ ID string } }
-			ask(queue+"/"+state+"_tasks?size=5", &list)
+			query(queue+"/"+state+"_tasks?size=5", &list)
 			states[state] += len(list.Tasks)
 			for _, task := range list.Tasks {
 				if task.ID != hidden {
-					ask(queue+"/tasks/"+task.ID, nil)
+					query(queue+"/tasks/"+task.ID, nil)
 				}
 			}
 		}
@@ -117,7 +117,7 @@ func TestNothingPersonalIsShownDuringARun(t *testing.T) {
 		Faults: icimstest.Faults{Error500Before: 0.1, Error500After: 0.1, HTMLError: 0.1, AccessDenied404: 0.1},
 	})
 	h := newHandler(t, r.client)
-	stranger(t, r.client)
+	foreignProgram(t, r.client)
 	batch := r.send(customer, people(0, 400)...)
 	r.send(customer, people(400, 420)...) // in the express queue
 	r.send("77", people(500, 503)...)     // without a connection
@@ -183,10 +183,10 @@ func TestNothingPersonalIsShownDuringARun(t *testing.T) {
 		}
 	})
 	t.Run("asynqmon by itself shows it all", func(t *testing.T) {
-		raw := asynqmon.New(asynqmon.Options{RootPath: "/raw", RedisConnOpt: connection{lens{r.client}}})
+		raw := asynqmon.New(asynqmon.Options{RootPath: "/raw", RedisConnOpt: connection{queueFilter{r.client}}})
 		whole := ""
 		for _, path := range []string{"/queues/icims:78/archived_tasks", "/queues/icims:79/groups", "/servers"} {
-			whole += askInner(raw, http.MethodGet, &url.URL{Path: "/raw/api" + path}, nil).body.String()
+			whole += queryInner(raw, http.MethodGet, &url.URL{Path: "/raw/api" + path}, nil).body.String()
 		}
 		if found := leaks(whole); len(found) < 4 {
 			t.Errorf("it shows only %q: the test would not notice", found)

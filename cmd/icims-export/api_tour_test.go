@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// walk returns the shell commands of the tour in docs/api.md, without the addresses that the demo
+// apiTour returns the shell commands of the tour in docs/api.md, without the addresses that the demo
 // prints.
-func walk(t *testing.T) string {
+func apiTour(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/api.md")
 	if err != nil {
@@ -54,7 +54,7 @@ func TestWalkThroughTheAPI(t *testing.T) {
 	}()
 	<-ready
 	exports := strings.Join(regexp.MustCompile(`(?m)^  (export .*)$`).FindAllString(out.String(), -1), "\n")
-	cmd := exec.CommandContext(t.Context(), "sh", "-eu", "-c", exports+"\n"+walk(t))
+	cmd := exec.CommandContext(t.Context(), "sh", "-eu", "-c", exports+"\n"+apiTour(t))
 	cmd.Dir = t.TempDir()
 	answers, err := cmd.CombinedOutput()
 	if err != nil {

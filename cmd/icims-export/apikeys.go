@@ -25,7 +25,7 @@ type apikeysNewCommand struct {
 	Customer     []string `placeholder:"ID,..." help:"Customers that the key is valid for."`
 	AllCustomers bool     `help:"Make the key valid for all customers, including future ones."`
 	Expires      string   `placeholder:"TIME" help:"Expiry: a duration such as 90d or 12h, or a time such as 2027-01-31 (local). Default: never."`
-	whoAndWhy
+	actor
 }
 
 // Run creates a key and prints it.
@@ -42,7 +42,7 @@ func (c *apikeysNewCommand) Run(ctx context.Context, p *process) error {
 	defer closeRedis()
 	key.By = whoIs(c.Who)
 	var token string
-	err = o.journalled(ctx, &store.JournalEntry{What: "apikeys new", Object: key.Name, Who: c.Who, Why: c.Why}, func() error {
+	err = o.logged(ctx, &store.JournalEntry{What: "apikeys new", Object: key.Name, Who: c.Who, Why: c.Why}, func() error {
 		key, token, err = o.Ledger.NewAPIKey(ctx, key, now)
 		if err != nil {
 			return o.lost(err)
@@ -71,11 +71,11 @@ const longestKeyName = 100
 func (c *apikeysNewCommand) key(now time.Time) (store.APIKey, error) {
 	k := store.APIKey{Name: strings.TrimSpace(c.Name)}
 	if k.Name == "" || len(k.Name) > longestKeyName {
-		return k, misused("--name must have 1 to %d characters and name the key's owner", longestKeyName)
+		return k, usageError("--name must have 1 to %d characters and name the key's owner", longestKeyName)
 	}
 	for _, scope := range c.Scope {
 		if scope = strings.ToLower(strings.TrimSpace(scope)); !slices.Contains(api.Scopes(), api.Scope(scope)) {
-			return k, misused("--scope %q is unknown: use read, export, operate or admin", scope)
+			return k, usageError("--scope %q is unknown: use read, export, operate or admin", scope)
 		}
 		if !slices.Contains(k.Scopes, scope) {
 			k.Scopes = append(k.Scopes, scope)
@@ -83,14 +83,14 @@ func (c *apikeysNewCommand) key(now time.Time) (store.APIKey, error) {
 	}
 	for _, customer := range c.Customer {
 		if customer = strings.TrimSpace(customer); !store.ValidCustomer(customer) {
-			return k, misused("--customer %q is not an iCIMS customer id: digits only", customer)
+			return k, usageError("--customer %q is not an iCIMS customer id: digits only", customer)
 		}
 		if !slices.Contains(k.Customers, customer) {
 			k.Customers = append(k.Customers, customer)
 		}
 	}
 	if c.AllCustomers == (len(k.Customers) > 0) {
-		return k, misused("name the key's customers: --customer 1234, or --all-customers")
+		return k, usageError("name the key's customers: --customer 1234, or --all-customers")
 	}
 	if c.Expires == "" {
 		return k, nil
@@ -104,7 +104,7 @@ func (c *apikeysNewCommand) key(now time.Time) (store.APIKey, error) {
 
 // parseEnd parses a key's expiry time.
 func parseEnd(text string, now time.Time) (time.Time, error) {
-	refused := misused("--expires %q is not a future time: use a duration such as 90d or 12h, or a time such as 2027-01-31 or 2027-01-31T15:04:05Z", text)
+	refused := usageError("--expires %q is not a future time: use a duration such as 90d or 12h, or a time such as 2027-01-31 or 2027-01-31T15:04:05Z", text)
 	end, ok := readUntil(text, now)
 	if !ok || !end.After(now) {
 		return time.Time{}, refused
@@ -196,7 +196,7 @@ func keyIDOf(text string) string {
 
 type apikeysRevokeCommand struct {
 	ID string `arg:"" help:"The key's id, as apikeys list shows it: the part of the key between ixk_ and the next underscore."`
-	whoAndWhy
+	actor
 }
 
 // Run revokes a key.
@@ -208,11 +208,11 @@ func (c *apikeysRevokeCommand) Run(ctx context.Context, p *process) error {
 	defer closeRedis()
 	id := keyIDOf(c.ID)
 	var key store.APIKey
-	err = o.journalledAnyway(ctx, &store.JournalEntry{What: "apikeys revoke", Object: id, Who: c.Who, Why: c.Why}, func() error {
+	err = o.loggedIfPossible(ctx, &store.JournalEntry{What: "apikeys revoke", Object: id, Who: c.Who, Why: c.Why}, func() error {
 		key, err = o.Ledger.RevokeAPIKey(ctx, id, time.Now())
 		switch {
 		case errors.Is(err, store.ErrNoAPIKey):
-			return misused("no API key has that id: icims-export apikeys list --all shows the ids")
+			return usageError("no API key has that id: icims-export apikeys list --all shows the ids")
 		case err != nil:
 			return o.lost(err)
 		}

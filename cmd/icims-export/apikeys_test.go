@@ -88,14 +88,14 @@ func TestUnclearAPIKeyIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := w.call(append([]string{"apikeys", "new"}, tt.args...)...)
-			r.wantStatus(t, statusMisused)
+			r.wantStatus(t, statusUsage)
 			if !strings.Contains(r.errors, tt.says) || r.out != "" {
 				t.Errorf("it says %s%s", r.out, r.errors)
 			}
 		})
 	}
 	r := w.call("apikeys", "revoke", "abcdefgh234567ij")
-	r.wantStatus(t, statusMisused)
+	r.wantStatus(t, statusUsage)
 	if listed, err := w.ledger.APIKeys(t.Context()); err != nil || len(listed) != 0 {
 		t.Errorf("%+v, %v", listed, err)
 	}

@@ -12,16 +12,16 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// journalTime limits how long an audit log entry may take, even after the command was interrupted.
-const journalTime = 5 * time.Second
+// logTimeout limits how long an audit log entry may take, even after the command was interrupted.
+const logTimeout = 5 * time.Second
 
-// journalled records a change in the audit log before and after making it. If the first entry
+// logged records a change in the audit log before and after making it. If the first entry
 // fails, nothing is changed. The entry contains What and Why; the rest is filled in, and change may
 // add the object. A change for several customers is recorded for each.
-func (o *operator) journalled(ctx context.Context, e *store.JournalEntry, change func() error, customers ...string) error {
-	enter := o.entering(ctx, e, customers)
+func (o *operator) logged(ctx context.Context, e *store.JournalEntry, change func() error, customers ...string) error {
+	enter := o.logEntry(ctx, e, customers)
 	if err := enter(store.JournalAsked); err != nil {
-		return &unjournalledError{err}
+		return &unloggedError{err}
 	}
 	err, enterErr := changed(enter, change)
 	if enterErr != nil {
@@ -30,10 +30,10 @@ func (o *operator) journalled(ctx context.Context, e *store.JournalEntry, change
 	return err
 }
 
-// journalledAnyway is journalled for a change that revokes access: it is made even if the audit log
+// loggedIfPossible is logged for a change that revokes access: it is made even if the audit log
 // cannot be written, with a warning.
-func (o *operator) journalledAnyway(ctx context.Context, e *store.JournalEntry, change func() error) error {
-	enter := o.entering(ctx, e, nil)
+func (o *operator) loggedIfPossible(ctx context.Context, e *store.JournalEntry, change func() error) error {
+	enter := o.logEntry(ctx, e, nil)
 	askErr := enter(store.JournalAsked)
 	err, doneErr := changed(enter, change)
 	if unwritten := cmp.Or(askErr, doneErr); unwritten != nil {
@@ -42,15 +42,15 @@ func (o *operator) journalledAnyway(ctx context.Context, e *store.JournalEntry, 
 	return err
 }
 
-// entering returns a function that records a change with its outcome.
-func (o *operator) entering(ctx context.Context, e *store.JournalEntry, customers []string) func(store.JournalOutcome) error {
+// logEntry returns a function that records a change with its outcome.
+func (o *operator) logEntry(ctx context.Context, e *store.JournalEntry, customers []string) func(store.JournalOutcome) error {
 	e.Request = "cli-" + strings.ToLower(rand.Text()[:12])
 	e.Who = whoIs(e.Who)
 	if len(customers) == 0 {
 		customers = []string{e.Customer}
 	}
 	return func(outcome store.JournalOutcome) error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalTime)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTimeout)
 		defer cancel()
 		for _, e.Customer = range customers {
 			e.At, e.Outcome = time.Time{}, outcome
@@ -68,32 +68,32 @@ func changed(enter func(store.JournalOutcome) error, change func() error) (err, 
 	outcome := store.JournalDone
 	if err != nil {
 		outcome = store.JournalFailed
-		if refusedWhole(err) {
+		if changedNothing(err) {
 			outcome = store.JournalRefused
 		}
 	}
 	return err, enter(outcome)
 }
 
-// unjournalledError means that a change was not made because it could not be recorded.
-type unjournalledError struct{ cause error }
+// unloggedError means that a change was not made because it could not be recorded.
+type unloggedError struct{ cause error }
 
-func (e *unjournalledError) Error() string {
+func (e *unloggedError) Error() string {
 	return "the audit log cannot be written, so nothing was changed. " + causeOf(e.cause) + " Then run the command again."
 }
 
-func (e *unjournalledError) Unwrap() error { return e.cause }
+func (e *unloggedError) Unwrap() error { return e.cause }
 
-// toldAlready reports whether an error already says what happened and the remedy.
-func toldAlready(err error) bool {
+// explainsItself reports whether an error already says what happened and the remedy.
+func explainsItself(err error) bool {
 	_, ended := errors.AsType[*exit](err)
-	_, unjournalled := errors.AsType[*unjournalledError](err)
+	_, unjournalled := errors.AsType[*unloggedError](err)
 	return ended || unjournalled
 }
 
-// refusedWhole reports whether an error means that nothing was changed.
-func refusedWhole(err error) bool {
-	if e, ok := errors.AsType[*exit](err); ok && e.status == statusMisused {
+// changedNothing reports whether an error means that nothing was changed.
+func changedNothing(err error) bool {
+	if e, ok := errors.AsType[*exit](err); ok && e.status == statusUsage {
 		return true
 	}
 	_, invalid := errors.AsType[*checks.InvalidError](err)

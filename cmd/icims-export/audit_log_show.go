@@ -21,9 +21,9 @@ type journalCommand struct {
 func (c *journalCommand) Run(ctx context.Context, p *process) error {
 	switch {
 	case c.Customer != "" && !store.ValidCustomer(c.Customer):
-		return misused("--customer must be an iCIMS customer id, digits only")
+		return usageError("--customer must be an iCIMS customer id, digits only")
 	case c.Limit < 1:
-		return misused("--limit must be a number of at least 1")
+		return usageError("--limit must be a number of at least 1")
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 func TestCommandsWriteTheAuditLog(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
-	_, refused, _ := w.sorrows()
+	_, refused, _ := w.makeDeadLetters()
 	file := filepath.Join(t.TempDir(), "one.ndjson")
 	if err := os.WriteFile(file, []byte(`{"id":"c-1","first_name":"Ana","last_name":"Duarte","email":"ana@example.com"}`), 0o600); err != nil {
 		t.Fatal(err)
@@ -94,8 +94,8 @@ func TestShowAuditLog(t *testing.T) {
 	if n := len(lines(w.call("journal", "--json").out)); n != 6 {
 		t.Errorf("%d lines of JSON", n)
 	}
-	w.call("journal", "--customer=acme").wantStatus(t, statusMisused)
-	w.call("journal", "--limit=0").wantStatus(t, statusMisused)
+	w.call("journal", "--customer=acme").wantStatus(t, statusUsage)
+	w.call("journal", "--limit=0").wantStatus(t, statusUsage)
 }
 
 // journal returns the whole audit log, oldest first.

@@ -41,18 +41,18 @@ func (c *cancelCommand) Run(ctx context.Context, p *process) error {
 	r := cancelResult{Customer: c.Customer, DryRun: c.DryRun, Who: whoIs(c.Who), Why: c.Why}
 	switch {
 	case (c.Batch == "") == (c.Customer == ""):
-		return misused("name what to cancel: a batch id, or --customer for all batches of a customer")
+		return usageError("name what to cancel: a batch id, or --customer for all batches of a customer")
 	case c.Batch != "":
 		var err error
 		if r.Batch, err = store.ParseBatchID(c.Batch); err != nil {
-			return misused("%v", err)
+			return usageError("%v", err)
 		}
 		r.Customer = r.Batch.Customer()
 	case !store.ValidCustomer(c.Customer):
-		return misused("--customer must be an iCIMS customer id, digits only")
+		return usageError("--customer must be an iCIMS customer id, digits only")
 	}
 	if strings.TrimSpace(c.Why) == "" && !c.DryRun {
-		return misused("give a reason with --why; the audit log records it")
+		return usageError("give a reason with --why; the audit log records it")
 	}
 	o, closeRedis, err := openOperator(ctx, p, !c.DryRun)
 	if err != nil {
@@ -72,7 +72,7 @@ func (c *cancelCommand) Run(ctx context.Context, p *process) error {
 	if c.DryRun {
 		err = cancel()
 	} else {
-		err = o.journalled(ctx, &store.JournalEntry{What: "cancel", Customer: r.Customer, Object: string(r.Batch), Who: r.Who, Why: c.Why}, cancel)
+		err = o.logged(ctx, &store.JournalEntry{What: "cancel", Customer: r.Customer, Object: string(r.Batch), Who: r.Who, Why: c.Why}, cancel)
 	}
 	r.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()
 	if errors.Is(err, store.ErrNoBatch) {
@@ -91,22 +91,22 @@ func (c *cancelCommand) Run(ctx context.Context, p *process) error {
 // cancel cancels waiting exports, and explains errors.
 func (o *operator) cancel(ctx context.Context, scope operate.CancelScope, options store.CancelOptions, patience time.Duration) (store.Cancellation, error) {
 	done, err := o.Cancel(ctx, scope, options, patience)
-	return done, brokenOff(err, "canceled")
+	return done, partialFailure(err, "canceled")
 }
 
-// brokenOff explains a partial failure; participle names the action, such as "canceled".
-func brokenOff(err error, participle string) error {
+// partialFailure explains a partial failure; participle names the action, such as "canceled".
+func partialFailure(err error, participle string) error {
 	if part, ok := errors.AsType[*operate.BrokenOffError](err); ok {
-		return failed("stopped after %s%s. %s Then run the command again to continue.", prose.Plural(part.Done, part.Thing), sentInto(part.Batches), causeOf(part.Err))
+		return failed("stopped after %s%s. %s Then run the command again to continue.", prose.Plural(part.Done, part.Thing), newBatches(part.Batches), causeOf(part.Err))
 	}
 	if untold, ok := errors.AsType[*operate.UnrecordedError](err); ok {
-		return failed("%s %s%s, but recording it failed. %s", prose.Plural(untold.Done, untold.Thing), participle, sentInto(untold.Batches), causeOf(untold.Err))
+		return failed("%s %s%s, but recording it failed. %s", prose.Plural(untold.Done, untold.Thing), participle, newBatches(untold.Batches), causeOf(untold.Err))
 	}
 	return err
 }
 
-// sentInto names the new batches of transferred candidates.
-func sentInto(batches []store.BatchID) string {
+// newBatches names the new batches of transferred candidates.
+func newBatches(batches []store.BatchID) string {
 	if len(batches) == 0 {
 		return ""
 	}

@@ -20,7 +20,7 @@ func TestCancel(t *testing.T) {
 	batch, ids := w.accept("1234", 1709, 0, 5)
 	other, _ := w.accept("1234", 1709, 10, 2)
 	w.accept("99", 1709, 20, 2)
-	w.kill("1234", "job_not_found", testrig.NoJob, ids[0])
+	w.makeDead("1234", "job_not_found", testrig.NoJob, ids[0])
 	if _, err := w.ledger.Claim(t.Context(), store.Ref{Customer: "1234", Export: ids[1]}, store.ClaimOptions{Lease: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
@@ -29,9 +29,9 @@ func TestCancel(t *testing.T) {
 	r.wantStatus(t, statusDone)
 	r.wantAll(t, "3 exports would be canceled", "1  are making calls", "1  are dead letters")
 
-	w.call("cancel", string(batch)).wantStatus(t, statusMisused)
-	w.call("cancel", "--why=x").wantStatus(t, statusMisused)
-	w.call("cancel", string(batch), "--customer=1234", "--why=x").wantStatus(t, statusMisused)
+	w.call("cancel", string(batch)).wantStatus(t, statusUsage)
+	w.call("cancel", "--why=x").wantStatus(t, statusUsage)
+	w.call("cancel", string(batch), "--customer=1234", "--why=x").wantStatus(t, statusUsage)
 	unknown := w.ledger.Keys().BatchID("1234", "never sent")
 	w.call("cancel", unknown, "--why=x").wantStatus(t, statusFailed)
 

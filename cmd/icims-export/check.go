@@ -25,7 +25,7 @@ type checkCommand struct {
 	Sample   int           `default:"50" placeholder:"N" help:"Number of people that --remote reads back, up to 500."`
 	Yes      bool          `help:"Do not ask before making the calls of --remote."`
 	Wait     time.Duration `default:"30m" placeholder:"DURATION" help:"How long to wait for --remote. It continues in the background."`
-	whoAndWhy
+	actor
 }
 
 // remoteFlag is --remote. It also accepts the sample size (--remote=50, --remote 50), for scripts
@@ -120,11 +120,11 @@ func (c *checkCommand) check() error {
 	}
 	switch {
 	case c.Customer != "" && !store.ValidCustomer(c.Customer):
-		return misused("--customer must be an iCIMS customer id, digits only")
+		return usageError("--customer must be an iCIMS customer id, digits only")
 	case c.Sample < 1 || c.Sample > readback.MaxSample:
-		return misused("--sample must be from 1 to %d people", readback.MaxSample)
+		return usageError("--sample must be from 1 to %d people", readback.MaxSample)
 	case c.Remote.asked && c.Customer == "":
-		return misused("--remote takes calls of a customer: name it with --customer")
+		return usageError("--remote takes calls of a customer: name it with --customer")
 	}
 	return nil
 }
@@ -154,7 +154,7 @@ func printAudit(p *process, r operate.AuditResult) {
 		printReadBack(out, s, width, *r.ReadBack)
 	}
 	fmt.Fprintln(out)
-	defer sayLoss(p, r.Loss)
+	defer printLoss(p, r.Loss)
 	defer writeOutage(out, width, r)
 	defer writeRisks(out, width, r.Risks)
 	if r.Clean {

@@ -16,7 +16,7 @@ import (
 func (c *checkCommand) plan(ctx context.Context, o *operator) (readback.Plan, error) {
 	conn, ok := o.Connection(ctx, c.Customer)
 	if !ok {
-		return readback.Plan{}, misused("customer %s has no usable connection: add one with icims-export connection add, or set ICIMS_EXPORT_CONNECTIONS", c.Customer)
+		return readback.Plan{}, usageError("customer %s has no usable connection: add one with icims-export connection add, or set ICIMS_EXPORT_CONNECTIONS", c.Customer)
 	}
 	plan, err := readback.NewPlan(ctx, o.Ledger, conn.WithDefaults(), c.Sample)
 	if err != nil {
@@ -28,7 +28,7 @@ func (c *checkCommand) plan(ctx context.Context, o *operator) (readback.Plan, er
 	case plan.Short():
 		return plan, failed("reading back %s takes up to %s, but %s left today: lower --sample, or run this again after midnight UTC", plan.SampleText(), prose.Plural(plan.Calls, "call"), areLeft(plan.Left))
 	case !c.Yes && !agreed(o.p, plan.CostText()+" Continue?"):
-		return plan, misused("nothing was read back: confirm, or use --yes")
+		return plan, usageError("nothing was read back: confirm, or use --yes")
 	}
 	return plan, nil
 }
@@ -46,7 +46,7 @@ func (c *checkCommand) readBack(ctx context.Context, o *operator, plan readback.
 		e      store.ControlTask
 		joined bool
 	)
-	err := o.journalled(ctx, &store.JournalEntry{What: "check --remote", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+	err := o.logged(ctx, &store.JournalEntry{What: "check --remote", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
 		e, joined, err = o.RequestControl(ctx, c.Customer, store.ControlReadBack, plan.Args, whoIs(c.Who))
 		return err
 	})

@@ -15,7 +15,7 @@ import (
 func (w *ward) exported(n int) {
 	w.t.Helper()
 	w.work()
-	made := newMadeUp(7)
+	made := newCandidateGenerator(7)
 	candidates := make([]tasks.Candidate, n)
 	for i := range candidates {
 		candidates[i] = made.candidate()
@@ -37,7 +37,7 @@ func TestCheckRemoteShowsCostAndFields(t *testing.T) {
 	w.exported(6)
 	w.sim.ResetCalls()
 	r := w.call("check", "--customer=1234", "--remote", "--sample=5")
-	r.wantStatus(t, statusMisused)
+	r.wantStatus(t, statusUsage)
 	if !strings.Contains(r.errors, "5 people and 5 workflows: up to 10 calls of ") || !strings.Contains(r.errors, " left today. Continue?") || w.sim.CallCount() != 0 {
 		t.Errorf("%d calls, %s", w.sim.CallCount(), r.errors)
 	}

@@ -15,7 +15,7 @@ import (
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
-	jobless, _, ids := w.sorrows()
+	jobless, _, ids := w.makeDeadLetters()
 	t.Run("a sound ledger is clean, with its sums", func(t *testing.T) {
 		r := w.call("check")
 		r.wantStatus(t, statusDone)
@@ -80,7 +80,7 @@ func TestCheck(t *testing.T) {
 	} {
 		t.Run(name+" is refused", func(t *testing.T) {
 			r := w.call(append([]string{"check"}, c.flags...)...)
-			r.wantStatus(t, statusMisused)
+			r.wantStatus(t, statusUsage)
 			if !strings.Contains(r.errors, c.want) {
 				t.Errorf("%q is missing in %s", c.want, r.errors)
 			}

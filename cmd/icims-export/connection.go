@@ -39,7 +39,7 @@ func (f passwordFlags) read(p *process, prompt bool) (store.Secret, error) {
 	case f.PasswordEnv != "":
 		value, ok := p.lookupEnv(f.PasswordEnv)
 		if !ok || value == "" {
-			return "", misused("environment variable %s is not set: set it to the password", f.PasswordEnv)
+			return "", usageError("environment variable %s is not set: set it to the password", f.PasswordEnv)
 		}
 		return store.Secret(value), nil
 	case f.PasswordFile == "-":
@@ -47,7 +47,7 @@ func (f passwordFlags) read(p *process, prompt bool) (store.Secret, error) {
 	case f.PasswordFile != "":
 		file, err := os.Open(f.PasswordFile)
 		if err != nil {
-			return "", misused("password file %s cannot be read (%s): correct --password-file", f.PasswordFile, rootCause(err))
+			return "", usageError("password file %s cannot be read (%s): correct --password-file", f.PasswordFile, rootCause(err))
 		}
 		defer file.Close()
 		return onlyLine("the password file "+f.PasswordFile, file)
@@ -56,7 +56,7 @@ func (f passwordFlags) read(p *process, prompt bool) (store.Secret, error) {
 	}
 	in, isFile := p.stdin.(*os.File)
 	if !isFile || !term.IsTerminal(int(in.Fd())) {
-		return "", misused("no terminal to prompt for the password: use --password-file (- for standard input) or --password-env")
+		return "", usageError("no terminal to prompt for the password: use --password-file (- for standard input) or --password-env")
 	}
 	fmt.Fprint(p.stderr, "Password (hidden): ")
 	typed, err := term.ReadPassword(int(in.Fd()))
@@ -67,8 +67,8 @@ func (f passwordFlags) read(p *process, prompt bool) (store.Secret, error) {
 	return store.Secret(typed), nil
 }
 
-// whoAndWhy are the flags of commands that change something.
-type whoAndWhy struct {
+// actor are the flags of commands that change something.
+type actor struct {
 	Why  string `placeholder:"TEXT" help:"Reason, recorded in the audit log."`
 	Who  string `placeholder:"NAME" help:"Who does it. Default: user@host."`
 	JSON bool   `name:"json" help:"Print the result as one JSON object."`
@@ -80,17 +80,17 @@ func apply(c *store.Connection, settings []string) error {
 		name, value, ok := strings.Cut(text, "=")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		if name == "password" {
-			return misused("do not pass a password as an argument, since other users of the machine can see it: enter it at the prompt, or use --password-file or --password-env")
+			return usageError("do not pass a password as an argument, since other users of the machine can see it: enter it at the prompt, or use --password-file or --password-env")
 		}
 		if !ok {
-			return misused("%q is not a setting: use name=value, such as username=export-user", name)
+			return usageError("%q is not a setting: use name=value, such as username=export-user", name)
 		}
 		err := c.Set(name, value)
 		if wrong, ok := errors.AsType[*store.SettingError](err); ok && wrong.Unknown {
-			return misused("unknown setting %q%s\nsettings: %s", name, prose.DidYouMean(name, store.SettingNames()), strings.Join(store.SettingNames(), ", "))
+			return usageError("unknown setting %q%s\nsettings: %s", name, prose.DidYouMean(name, store.SettingNames()), strings.Join(store.SettingNames(), ", "))
 		}
 		if err != nil {
-			return misused("%v", err)
+			return usageError("%v", err)
 		}
 	}
 	return nil
@@ -106,12 +106,12 @@ func refusedConnection(err error) error {
 	for i, problem := range invalid.Problems {
 		lines[i] = problem.Error()
 	}
-	return misused("%s", strings.Join(lines, "\n"))
+	return usageError("%s", strings.Join(lines, "\n"))
 }
 
 func customerOf(text string) error {
 	if !store.ValidCustomer(text) {
-		return misused("%q is not an iCIMS customer id: digits only", text)
+		return usageError("%q is not an iCIMS customer id: digits only", text)
 	}
 	return nil
 }
@@ -122,7 +122,7 @@ type connectionAddCommand struct {
 	Verify   bool     `help:"Verify the connection afterwards, with a test candidate. With --json the verification is a second object."`
 	Import   bool     `help:"Start from the customer's entry in the connections file, including the password."`
 	passwordFlags
-	whoAndWhy
+	actor
 }
 
 // Run adds a connection.
@@ -138,7 +138,7 @@ func (c *connectionAddCommand) Run(ctx context.Context, p *process) error {
 	if c.Import {
 		entry, ok := p.filed(zerolog.Nop()).usable()[c.Customer]
 		if !ok {
-			return misused("the connections file (ICIMS_EXPORT_CONNECTIONS) has no usable entry for customer %s", c.Customer)
+			return usageError("the connections file (ICIMS_EXPORT_CONNECTIONS) has no usable entry for customer %s", c.Customer)
 		}
 		conn = withoutDefaults(entry)
 	}
@@ -167,12 +167,12 @@ func (c *connectionAddCommand) Run(ctx context.Context, p *process) error {
 	}
 	defer closeRedis()
 	var stored store.StoredConnection
-	err = o.journalled(ctx, &store.JournalEntry{What: "connection add", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+	err = o.logged(ctx, &store.JournalEntry{What: "connection add", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
 		stored, err = o.AddConnection(ctx, conn, whoIs(c.Who), c.Why)
 		return err
 	})
 	if errors.Is(err, store.ErrConnectionExists) {
-		return misused("customer %s already has a connection (revision %d): change it with icims-export connection edit, or remove it first", c.Customer, stored.Revision)
+		return usageError("customer %s already has a connection (revision %d): change it with icims-export connection edit, or remove it first", c.Customer, stored.Revision)
 	}
 	if err != nil {
 		return o.actFailed(err)
@@ -180,7 +180,7 @@ func (c *connectionAddCommand) Run(ctx context.Context, p *process) error {
 	if err := c.report(p, "added", stored, hosts); err != nil || !c.Verify {
 		return err
 	}
-	return (&verifyCommand{Customer: c.Customer, Wait: verifyPatience, whoAndWhy: c.whoAndWhy}).verify(ctx, o)
+	return (&verifyCommand{Customer: c.Customer, Wait: verifyPatience, actor: c.actor}).verify(ctx, o)
 }
 
 // withoutDefaults removes defaults that reading the file has filled in, so that the connection
@@ -204,7 +204,7 @@ type connectionEditCommand struct {
 	Password bool     `help:"Ask for a new password. Default: keep the old one."`
 	Revision int64    `placeholder:"N" help:"Only if the connection still has this revision."`
 	passwordFlags
-	whoAndWhy
+	actor
 }
 
 // Run edits settings.
@@ -236,13 +236,13 @@ func (c *connectionEditCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	if len(c.Settings) == 0 && after.Password == "" {
-		return misused("name what to change: settings as name=value, or --password")
+		return usageError("name what to change: settings as name=value, or --password")
 	}
 	if strings.TrimSpace(c.Why) == "" {
-		return misused("give a reason with --why; the audit log records it")
+		return usageError("give a reason with --why; the audit log records it")
 	}
 	var stored store.StoredConnection
-	err = o.journalled(ctx, &store.JournalEntry{What: "connection edit", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+	err = o.logged(ctx, &store.JournalEntry{What: "connection edit", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
 		stored, err = o.EditConnection(ctx, before, after, whoIs(c.Who), c.Why)
 		return err
 	})
@@ -277,7 +277,7 @@ func (o *operator) stored(ctx context.Context, customer string) (store.StoredCon
 	return c, nil
 }
 
-func (w whoAndWhy) report(p *process, what string, c store.StoredConnection, hosts icims.HostPolicy) error {
+func (w actor) report(p *process, what string, c store.StoredConnection, hosts icims.HostPolicy) error {
 	view := operate.ViewConnection(c, hosts)
 	if w.JSON {
 		return writeJSON(p.stdout, view)
@@ -295,11 +295,11 @@ func onlyLine(name string, in io.Reader) (store.Secret, error) {
 	password := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 	switch {
 	case err != nil:
-		return "", misused("%s cannot be read: %s", name, rootCause(err))
+		return "", usageError("%s cannot be read: %s", name, rootCause(err))
 	case password == "":
-		return "", misused("%s is empty: it must contain the password", name)
+		return "", usageError("%s is empty: it must contain the password", name)
 	case strings.ContainsAny(password, "\r\n"):
-		return "", misused("%s has several lines: it must contain only the password", name)
+		return "", usageError("%s has several lines: it must contain only the password", name)
 	}
 	return store.Secret(password), nil
 }

@@ -19,7 +19,7 @@ type connectionRemoveCommand struct {
 	Revision int64         `placeholder:"N" help:"Only if the connection still has this revision."`
 	DryRun   bool          `help:"Only show what would be done."`
 	Patience time.Duration `default:"15s" placeholder:"DURATION" help:"How long to wait for exports that are making a call."`
-	whoAndWhy
+	actor
 }
 
 // Run removes a connection.
@@ -28,7 +28,7 @@ func (c *connectionRemoveCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	if strings.TrimSpace(c.Why) == "" && !c.DryRun {
-		return misused("give a reason with --why; the audit log records it")
+		return usageError("give a reason with --why; the audit log records it")
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)
 	if err != nil {
@@ -45,10 +45,10 @@ func (c *connectionRemoveCommand) Run(ctx context.Context, p *process) error {
 	if c.DryRun {
 		err = remove()
 	} else {
-		err = o.journalled(ctx, &store.JournalEntry{What: "connection remove", Customer: c.Customer, Who: c.Who, Why: c.Why}, remove)
+		err = o.logged(ctx, &store.JournalEntry{What: "connection remove", Customer: c.Customer, Who: c.Who, Why: c.Why}, remove)
 	}
 	if err != nil {
-		return o.notRemoved(err, c.Customer)
+		return o.removeFailed(err, c.Customer)
 	}
 	if c.JSON {
 		return writeJSON(p.stdout, r)
@@ -57,8 +57,8 @@ func (c *connectionRemoveCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-// notRemoved explains an incomplete removal, which can be repeated.
-func (o *operator) notRemoved(err error, customer string) error {
+// removeFailed explains an incomplete removal, which can be repeated.
+func (o *operator) removeFailed(err error, customer string) error {
 	if changed, ok := errors.AsType[*store.ConnectionChangedError](err); ok {
 		return changedMeanwhile(changed)
 	}

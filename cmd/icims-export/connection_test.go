@@ -29,34 +29,34 @@ func TestConnectionIsAddedEditedShownAndRemoved(t *testing.T) {
 		r.wantNone(t, secrets...)
 		return r
 	}
-	r := calls(statusMisused, "add", "1234", "username=export-user", "password="+testPassword, w.portal("1"))
+	r := calls(statusUsage, "add", "1234", "username=export-user", "password="+testPassword, w.portal("1"))
 	if !strings.Contains(r.errors, "as an argument") {
 		t.Errorf("%s", r.errors)
 	}
-	r = calls(statusMisused, "add", "1234", "limits.inflight=x")
+	r = calls(statusUsage, "add", "1234", "limits.inflight=x")
 	if !strings.Contains(r.errors, `did you mean "limits.in_flight"?`) || !strings.Contains(r.errors, "linkedin_field") {
 		t.Errorf("%s", r.errors)
 	}
-	r = calls(statusMisused, "add", "1234", strings.Replace(w.portal("1"), "portals/1", "portals/{jobPortalId}", 1))
+	r = calls(statusUsage, "add", "1234", strings.Replace(w.portal("1"), "portals/1", "portals/{jobPortalId}", 1))
 	if !strings.Contains(r.errors, "contains a placeholder") || !strings.Contains(r.errors, "username: enter the name") {
 		t.Errorf("all problems at once: %s", r.errors)
 	}
-	r = calls(statusMisused, "add", "1234", "username=export-user", w.portal("1"))
+	r = calls(statusUsage, "add", "1234", "username=export-user", w.portal("1"))
 	if !strings.Contains(r.errors, "--password-file") {
 		t.Errorf("without a terminal: %s", r.errors)
 	}
 	r = calls(statusDone, "add", "1234", "username=export-user", w.portal("1"), "limits.in_flight=2", "--password-env=WRONG_PASSWORD", "--who=ana", "--why=a new customer")
 	r.wantAll(t, "was added: revision 1, new, region other, 1 portal.")
-	r = calls(statusMisused, "add", "1234", "username=export-user", w.portal("1"), "--password-env=WRONG_PASSWORD")
+	r = calls(statusUsage, "add", "1234", "username=export-user", w.portal("1"), "--password-env=WRONG_PASSWORD")
 	if !strings.Contains(r.errors, "connection edit") {
 		t.Errorf("%s", r.errors)
 	}
 
 	calls(statusFailed, "edit", "1234", "limits.in_flight=3", "--revision=7", "--why=x")
-	calls(statusMisused, "edit", "1234")
-	calls(statusMisused, "edit", "1234", "limits.in_flight=many", "--why=x")
-	calls(statusMisused, "edit", "1234", "limits.in_flight=4")
-	r = calls(statusMisused, "edit", "1234", "limits.calls_per_second=0", "--why=x")
+	calls(statusUsage, "edit", "1234")
+	calls(statusUsage, "edit", "1234", "limits.in_flight=many", "--why=x")
+	calls(statusUsage, "edit", "1234", "limits.in_flight=4")
+	r = calls(statusUsage, "edit", "1234", "limits.calls_per_second=0", "--why=x")
 	if !strings.Contains(r.errors, "limits.calls_per_second cannot be 0") || !strings.Contains(r.errors, "pause it") {
 		t.Errorf("%s", r.errors)
 	}
@@ -91,7 +91,7 @@ func TestConnectionIsAddedEditedShownAndRemoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	calls(statusMisused, "remove", "1234")
+	calls(statusUsage, "remove", "1234")
 	calls(statusDone, "remove", "1234", "--dry-run", "--exports=cancel").wantAll(t, "Would remove", "3 exports would be canceled")
 	calls(statusDone, "remove", "1234", "--why=they left", "--patience=0s").wantAll(t, "Removed the connection", "3 exports wait")
 	calls(statusFailed, "edit", "1234", "source=x", "--why=x")
@@ -119,7 +119,7 @@ func TestConnectionIsImportedFromTheFile(t *testing.T) {
 	if !c.Status.IsZero() || c.Auth != "" || c.Limits.CallsPerDay != 0 || c.Fields != (store.FieldNames{}) {
 		t.Errorf("%+v", c)
 	}
-	w.call("connection", "add", "99", "--import").wantStatus(t, statusMisused)
+	w.call("connection", "add", "99", "--import").wantStatus(t, statusUsage)
 }
 
 // A worker without a connections file uses stored connections that are added or corrected while it
@@ -185,7 +185,7 @@ func TestWorkerWaitsForItsFirstConnection(t *testing.T) {
 			t.Errorf("it does not say that it waits: %s", r.errors)
 		}
 	}()
-	w.untilAWorkerIsHeardOf()
+	w.awaitWorker()
 	w.call("connection", "add", "1234", "username=export-user", w.portal("1"), "--password-env=TEST_ICIMS_PASSWORD").wantStatus(t, statusDone)
 	r := w.call("export", w.file(t, "c.ndjson", candidates), "--customer=1234", "--job="+testJob, "--wait", "--json")
 	if got := decode[exportResult](t, r.out); got.Result == nil || got.Result.Created != 1 {
@@ -193,8 +193,8 @@ func TestWorkerWaitsForItsFirstConnection(t *testing.T) {
 	}
 }
 
-// untilAWorkerIsHeardOf waits for a worker's first heartbeat.
-func (w *ward) untilAWorkerIsHeardOf() {
+// awaitWorker waits for a worker's first heartbeat.
+func (w *ward) awaitWorker() {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()

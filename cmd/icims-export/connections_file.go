@@ -10,9 +10,9 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// filedConnections are the usable connections of the connections file. The file is read again after
+// fileConnections are the usable connections of the connections file. The file is read again after
 // it has changed, so each request may ask.
-type filedConnections struct {
+type fileConnections struct {
 	path string
 	read func() (connections, error)
 	log  zerolog.Logger
@@ -35,9 +35,9 @@ type fileStamp struct {
 const restTime = time.Second
 
 // filed returns the connections of the configured file. Errors go to the log.
-func (p *process) filed(log zerolog.Logger) *filedConnections {
+func (p *process) filed(log zerolog.Logger) *fileConnections {
 	hosts, err := hostPolicy(p.settings)
-	f := &filedConnections{path: p.settings.Connections, log: log, now: time.Now, read: func() (connections, error) {
+	f := &fileConnections{path: p.settings.Connections, log: log, now: time.Now, read: func() (connections, error) {
 		return readConnections(p.settings, hosts, p.lookupEnv)
 	}}
 	if err != nil {
@@ -47,7 +47,7 @@ func (p *process) filed(log zerolog.Logger) *filedConnections {
 }
 
 // usable returns the connections by customer; nil if unknown. Callers must not change the map.
-func (f *filedConnections) usable() map[string]store.Connection {
+func (f *fileConnections) usable() map[string]store.Connection {
 	if f.path == "" {
 		return nil
 	}
@@ -75,7 +75,7 @@ func (f *filedConnections) usable() map[string]store.Connection {
 }
 
 // stamp reads the file's stamp. f.mu is held.
-func (f *filedConnections) stamp() fileStamp {
+func (f *fileConnections) stamp() fileStamp {
 	info, err := os.Stat(f.path)
 	if err != nil {
 		return fileStamp{looked: true}
@@ -84,7 +84,7 @@ func (f *filedConnections) stamp() fileStamp {
 }
 
 // again forces a reading of an unchanged file: the file of a password may have changed.
-func (f *filedConnections) again() {
+func (f *fileConnections) again() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seen = fileStamp{}

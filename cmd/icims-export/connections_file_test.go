@@ -15,19 +15,19 @@ import (
 	"github.com/seekout/icims-export/internal/testrig"
 )
 
-// filedRig edits a connections file and reads it as the API does.
-type filedRig struct {
+// fileRig edits a connections file and reads it as the API does.
+type fileRig struct {
 	*bench
 	t     *testing.T
-	filed *filedConnections
+	filed *fileConnections
 	log   bytes.Buffer
 	now   *testrig.Clock
 	reads int
 }
 
-func newFiledRig(t *testing.T) *filedRig {
+func newFileRig(t *testing.T) *fileRig {
 	t.Helper()
-	r := &filedRig{bench: newBench(t), t: t, now: testrig.NewClock()}
+	r := &fileRig{bench: newBench(t), t: t, now: testrig.NewClock()}
 	p := &process{lookupEnv: os.LookupEnv}
 	p.settings.Connections, p.settings.IcimsHosts = r.connections, []string{r.origin}
 	r.filed = p.filed(zerolog.New(&r.log))
@@ -38,7 +38,7 @@ func newFiledRig(t *testing.T) *filedRig {
 }
 
 // write writes the file and waits for the given time.
-func (r *filedRig) write(text string, rests time.Duration) {
+func (r *fileRig) write(text string, rests time.Duration) {
 	r.t.Helper()
 	r.file(r.t, "connections.yml", text)
 	if err := os.Chtimes(r.connections, time.Time{}, r.now.Now()); err != nil {
@@ -48,7 +48,7 @@ func (r *filedRig) write(text string, rests time.Duration) {
 }
 
 // shows checks the shown customers, and how often the file was read.
-func (r *filedRig) shows(when string, reads int, want ...string) {
+func (r *fileRig) shows(when string, reads int, want ...string) {
 	r.t.Helper()
 	got := slices.Sorted(maps.Keys(r.filed.usable()))
 	if diff := cmp.Diff(want, got); diff != "" || r.reads != reads {
@@ -58,7 +58,7 @@ func (r *filedRig) shows(when string, reads int, want ...string) {
 
 func TestChangedConnectionsFileIsReloaded(t *testing.T) {
 	t.Parallel()
-	r := newFiledRig(t)
+	r := newFileRig(t)
 	one := r.connection("TEST_ICIMS_PASSWORD")
 	entry := strings.TrimPrefix(one, "connections:\n")
 	two := one + strings.ReplaceAll(entry, "1234", "77")
@@ -85,7 +85,7 @@ func TestUnreadableConnectionsFileChangesNothing(t *testing.T) {
 		"broken off": "connections: [", "empty": "", "without a usable connection": "connections:\n  - customer: \"1234\"\n", "gone": "-",
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newFiledRig(t)
+			r := newFileRig(t)
 			good := r.connection("TEST_ICIMS_PASSWORD")
 			r.write(good, time.Hour)
 			r.shows("before", 1, "1234")

@@ -34,10 +34,10 @@ func (c deadChoice) named() bool {
 
 func (c deadChoice) check() error {
 	if c.Customer != "" && !store.ValidCustomer(c.Customer) {
-		return misused("--customer must be an iCIMS customer id, digits only")
+		return usageError("--customer must be an iCIMS customer id, digits only")
 	}
 	if c.Reason != "" && !slices.Contains(store.Reasons(), store.Reason(c.Reason)) {
-		return misused("--reason %q is unknown: docs/errors.md lists all reasons, and --dry-run counts the current ones", c.Reason)
+		return usageError("--reason %q is unknown: docs/errors.md lists all reasons, and --dry-run counts the current ones", c.Reason)
 	}
 	return nil
 }
@@ -49,16 +49,16 @@ func (c deadChoice) search(ctx context.Context, o *operator, what string) (opera
 	var err error
 	if c.Batch != "" {
 		if s.Batch, err = store.ParseBatchID(c.Batch); err != nil {
-			return s, misused("%v", err)
+			return s, usageError("%v", err)
 		}
 		if c.Customer != "" && c.Customer != s.Batch.Customer() {
-			return s, misused("batch %s does not belong to customer %s: omit --customer", c.Batch, c.Customer)
+			return s, usageError("batch %s does not belong to customer %s: omit --customer", c.Batch, c.Customer)
 		}
 		c.Customer = s.Batch.Customer()
 	}
 	if customer, export, ok := strings.Cut(what, ":"); ok && store.ValidCustomer(customer) {
 		if c.Customer != "" && c.Customer != customer {
-			return s, misused("%s does not belong to customer %s: omit --customer and --batch", what, c.Customer)
+			return s, usageError("%s does not belong to customer %s: omit --customer and --batch", what, c.Customer)
 		}
 		c.Customer, s.Exports = customer, []string{export}
 	} else {

@@ -27,16 +27,16 @@ type deadDiscardCommand struct{ deadAct }
 
 // Run retries the selected dead letters.
 func (c *deadRetryCommand) Run(ctx context.Context, p *process) error {
-	return c.run(ctx, p, deed{name: "retry", do: (*operate.Desk).RetryDead})
+	return c.run(ctx, p, deadAction{name: "retry", do: (*operate.Desk).RetryDead})
 }
 
 // Run discards the selected dead letters.
 func (c *deadDiscardCommand) Run(ctx context.Context, p *process) error {
-	return c.run(ctx, p, deed{name: "discard", do: (*operate.Desk).DiscardDead})
+	return c.run(ctx, p, deadAction{name: "discard", do: (*operate.Desk).DiscardDead})
 }
 
-// deed is an action on dead letters.
-type deed struct {
+// deadAction is an action on dead letters.
+type deadAction struct {
 	name string
 	// job is the target job of a transfer; 0 otherwise.
 	job int64
@@ -44,22 +44,22 @@ type deed struct {
 }
 
 // object describes the selection in the audit log.
-func (d deed) object(what string) string {
+func (d deadAction) object(what string) string {
 	if d.job == 0 {
 		return what
 	}
 	return strings.TrimSpace(fmt.Sprintf("%s to job %d", what, d.job))
 }
 
-func (c *deadAct) run(ctx context.Context, p *process, d deed) error {
+func (c *deadAct) run(ctx context.Context, p *process, d deadAction) error {
 	if !c.All && !c.DryRun && c.What == "" && !c.named() {
-		return misused("this would %s all dead letters of all customers: narrow it down, or use --all", d.name)
+		return usageError("this would %s all dead letters of all customers: narrow it down, or use --all", d.name)
 	}
 	if err := c.check(); err != nil {
 		return err
 	}
 	if strings.TrimSpace(c.Why) == "" && !c.DryRun {
-		return misused("give a reason with --why; the audit log records it")
+		return usageError("give a reason with --why; the audit log records it")
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)
 	if err != nil {
@@ -71,7 +71,7 @@ func (c *deadAct) run(ctx context.Context, p *process, d deed) error {
 		return err
 	}
 	if d.job != 0 && len(search.Customers) != 1 {
-		return misused("a job belongs to one customer: name the customer's dead letters with --customer, --batch, or CUSTOMER:EXPORT")
+		return usageError("a job belongs to one customer: name the customer's dead letters with --customer, --batch, or CUSTOMER:EXPORT")
 	}
 	if c.DryRun {
 		counts, err := o.CountDead(ctx, search)
@@ -80,7 +80,7 @@ func (c *deadAct) run(ctx context.Context, p *process, d deed) error {
 		}
 		return writeDeadCounts(p, counts, c.JSON)
 	}
-	customers, err := o.mourners(ctx, search.Customers)
+	customers, err := o.withDeadLetters(ctx, search.Customers)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (c *deadAct) run(ctx context.Context, p *process, d deed) error {
 	if len(customers) == 0 {
 		err = act() // nothing to change
 	} else {
-		err = o.journalled(ctx, &store.JournalEntry{What: "dead " + d.name, Object: d.object(c.What), Who: c.Who, Why: c.Why}, act, customers...)
+		err = o.logged(ctx, &store.JournalEntry{What: "dead " + d.name, Object: d.object(c.What), Who: c.Who, Why: c.Why}, act, customers...)
 	}
 	if err != nil {
 		return o.actFailed(err)
@@ -100,8 +100,8 @@ func (c *deadAct) run(ctx context.Context, p *process, d deed) error {
 	return c.report(p, result)
 }
 
-// mourners returns those of the customers that have dead letters.
-func (o *operator) mourners(ctx context.Context, customers []string) ([]string, error) {
+// withDeadLetters returns those of the customers that have dead letters.
+func (o *operator) withDeadLetters(ctx context.Context, customers []string) ([]string, error) {
 	var with []string
 	for _, customer := range customers {
 		n, err := o.Ledger.CountDead(ctx, customer)
@@ -117,7 +117,7 @@ func (o *operator) mourners(ctx context.Context, customers []string) ([]string, 
 
 // actFailed explains a partial failure.
 func (o *operator) actFailed(err error) error {
-	if explained := brokenOff(err, "done"); toldAlready(explained) {
+	if explained := partialFailure(err, "done"); explainsItself(explained) {
 		return explained
 	}
 	return o.lost(err)

@@ -29,10 +29,10 @@ func (c *deadShowCommand) Run(ctx context.Context, p *process) error {
 		c.Customer, c.Which = customer, export
 	}
 	if !store.ValidCustomer(c.Customer) {
-		return misused("%q is not an iCIMS customer id (digits only); it comes before the candidate", c.Customer)
+		return usageError("%q is not an iCIMS customer id (digits only); it comes before the candidate", c.Customer)
 	}
 	if c.Which == "" {
-		return misused("name the dead letter of customer %s: a candidate id or export id; see icims-export dead show --help", c.Customer)
+		return usageError("name the dead letter of customer %s: a candidate id or export id; see icims-export dead show --help", c.Customer)
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)
 	if err != nil {

@@ -12,16 +12,16 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// sorrows makes dead letters of two customers: five for a job that does not exist, three for a
-// refused email, and one of the other customer.
-func (w *ward) sorrows() (jobless, refused store.BatchID, ids []string) {
+// makeDeadLetters makes dead letters of two customers: five for a job that does not exist, three
+// for a refused email, and one of the other customer.
+func (w *ward) makeDeadLetters() (jobless, refused store.BatchID, ids []string) {
 	w.t.Helper()
 	jobless, ids = w.accept("1234", 999, 0, 5)
-	w.kill("1234", "job_not_found", testrig.NoJob, ids...)
+	w.makeDead("1234", "job_not_found", testrig.NoJob, ids...)
 	refused, more := w.accept("1234", 0, 5, 3)
-	w.kill("1234", "icims_field_refused", testrig.RefusedEmail, more...)
+	w.makeDead("1234", "icims_field_refused", testrig.RefusedEmail, more...)
 	_, other := w.accept("77", 0, 8, 1)
-	w.kill("77", "job_not_found", testrig.NoJob, other...)
+	w.makeDead("77", "job_not_found", testrig.NoJob, other...)
 	return jobless, refused, append(append(ids, more...), other...)
 }
 
@@ -44,7 +44,7 @@ func listed(t *testing.T, r result) []string {
 func TestDeadList(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
-	jobless, _, _ := w.sorrows()
+	jobless, _, _ := w.makeDeadLetters()
 	for name, c := range map[string]struct {
 		flags []string
 		want  int
@@ -113,7 +113,7 @@ func TestDeadList(t *testing.T) {
 func TestDeadUsageErrors(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
-	jobless, _, _ := w.sorrows()
+	jobless, _, _ := w.makeDeadLetters()
 	for name, c := range map[string]struct {
 		args []string
 		want string
@@ -139,7 +139,7 @@ func TestDeadUsageErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := w.call(c.args...)
-			r.wantStatus(t, statusMisused)
+			r.wantStatus(t, statusUsage)
 			if !strings.Contains(r.errors, c.want) {
 				t.Errorf("%q is missing in %s", c.want, r.errors)
 			}
@@ -153,7 +153,7 @@ func TestDeadUsageErrors(t *testing.T) {
 func TestDeadRetry(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
-	_, _, ids := w.sorrows()
+	_, _, ids := w.makeDeadLetters()
 	t.Run("one by customer and export, with who and why in its story", func(t *testing.T) {
 		r := w.call("dead", "retry", "1234:"+ids[0], "--why=the job is open again", "--who=somebody")
 		r.wantStatus(t, statusDone)
@@ -201,7 +201,7 @@ func TestDeadRetry(t *testing.T) {
 func TestDeadTransfer(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
-	jobless, _, _ := w.sorrows()
+	jobless, _, _ := w.makeDeadLetters()
 	w.call("dead", "transfer", "--customer=1234", "--to-job=1709", "--dry-run").wantAll(t, "8 dead letters match")
 	r := w.call("dead", "transfer", "--batch="+string(jobless), "--to-job=1709", "--why=the wrong number", "--who=somebody")
 	r.wantStatus(t, statusDone)
@@ -218,7 +218,7 @@ func TestDeadTransfer(t *testing.T) {
 		t.Errorf("%+v", done)
 	}
 	_, ids := w.accept("1234", 1709, 20, 1)
-	w.kill("1234", "icims_field_refused", testrig.RefusedEmail, ids...)
+	w.makeDead("1234", "icims_field_refused", testrig.RefusedEmail, ids...)
 	w.call("dead", "transfer", "1234:"+ids[0], "--to-job=1709", "--why=x").wantAll(t, "No candidate was sent to job 1709", "1 stayed: they already go to that job")
 	w.call("audit", "--late=1ms").wantStatus(t, statusDone)
 }
@@ -226,7 +226,7 @@ func TestDeadTransfer(t *testing.T) {
 func TestDeadDiscard(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
-	w.sorrows()
+	w.makeDeadLetters()
 	r := w.call("dead", "discard", "--reason=icims_field_refused", "--why=bad addresses", "--who=somebody")
 	r.wantAll(t, "3 dead letters discarded")
 	if got := listed(t, w.call("dead", "list", "--json")); len(got) != 6 {
@@ -254,7 +254,7 @@ func redisKeys(t *testing.T, w *ward) []string {
 func TestDeadShow(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
-	_, refused, ids := w.sorrows()
+	_, refused, ids := w.makeDeadLetters()
 	personal := []string{"Quillfeather", "Ottoline", "ottoline", "not welcome"}
 	t.Run("it is explained without personal data", func(t *testing.T) {
 		r := w.call("dead", "show", "1234", "c-00005")
@@ -297,7 +297,7 @@ func TestDeadShow(t *testing.T) {
 func TestDeadLettersWithSealedTimelinesAreManaged(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
-	_, _, ids := w.sorrows()
+	_, _, ids := w.makeDeadLetters()
 	key := "ix:{1234}:s:" + ids[0]
 	if err := w.redis.LSet(t.Context(), key, 0, "sealed with a key that was lost").Err(); err != nil {
 		t.Fatal(err)

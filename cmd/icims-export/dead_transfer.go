@@ -18,9 +18,9 @@ type deadTransferCommand struct {
 // Run moves the candidates of the selected dead letters to another job.
 func (c *deadTransferCommand) Run(ctx context.Context, p *process) error {
 	if c.ToJob < 1 {
-		return misused("--to-job must be the system id of a job, a positive number")
+		return usageError("--to-job must be the system id of a job, a positive number")
 	}
-	return c.run(ctx, p, deed{"transfer", c.ToJob, func(d *operate.Desk, ctx context.Context, choice operate.DeadChoice, o operate.DeadOrder) (operate.DeadResult, error) {
+	return c.run(ctx, p, deadAction{"transfer", c.ToJob, func(d *operate.Desk, ctx context.Context, choice operate.DeadChoice, o operate.DeadOrder) (operate.DeadResult, error) {
 		if warning := d.JobWarning(ctx, choice.Customers[0], c.ToJob); warning != "" {
 			p.sayf("! %s", warning)
 		}

@@ -84,7 +84,7 @@ type demoSummary struct {
 // Run runs the demo.
 func (c *demoCommand) Run(ctx context.Context, p *process) error {
 	if c.Candidates < 10 || c.Candidates > 2000 {
-		return misused("--candidates must be a number from 10 to 2000")
+		return usageError("--candidates must be a number from 10 to 2000")
 	}
 	client, closeRedis, err := startEmbeddedRedis()
 	if err != nil {
@@ -195,7 +195,7 @@ type demoCast struct {
 }
 
 func (c *demoCommand) cast() demoCast {
-	m := newMadeUp(c.Seed)
+	m := newCandidateGenerator(c.Seed)
 	var cast demoCast
 	for range c.Candidates {
 		cast.rows = append(cast.rows, m.candidate())

@@ -67,7 +67,7 @@ func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[t
 		return d.flush(ctx)
 	})
 	r := c.newReport(p)
-	if err = r.heedEnd(err); err == nil {
+	if err = r.ignoreEndErrors(err); err == nil {
 		err = d.flush(ctx)
 	}
 	if err != nil {
@@ -76,10 +76,10 @@ func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[t
 		}
 		return c.enqueueFailed(p, r, err)
 	}
-	if err := d.end(ctx, receipt, r.inputLeft); err != nil {
+	if err := d.end(ctx, receipt, r.unreadRows); err != nil {
 		return err
 	}
-	if r.inputLeft != "" || len(receipt.Refused) > 0 {
+	if r.unreadRows != "" || len(receipt.Refused) > 0 {
 		return partial
 	}
 	return nil
@@ -261,13 +261,13 @@ func readable(value any) string {
 	return strings.TrimSpace(b.String())
 }
 
-// end prints the refused rows and the estimate. inputLeft describes the rows that were not read.
-func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt, inputLeft string) error {
+// end prints the refused rows and the estimate. unreadRows describes the rows that were not read.
+func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt, unreadRows string) error {
 	e := &d.estimate
 	if e.Candidates > 0 {
 		e.LookUp(d.p.settings.LookupBatch)
 	}
-	warnings, jobWarning := d.foretell(ctx), ""
+	warnings, jobWarning := d.setForecast(ctx), ""
 	if d.operator != nil {
 		jobWarning = d.operator.JobWarning(ctx, d.command.Customer, d.command.Job)
 	}
@@ -283,7 +283,7 @@ func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt, inputLeft strin
 			Waits    []string                `json:"waits,omitempty"` // what blocks the customer's exports
 			Job      string                  `json:"job_warning,omitempty"`
 			Left     string                  `json:"input_left,omitempty"`
-		}{receipt.Accepted, receipt.Dummies, receipt.Refused, receipt.Warnings, *e, warnings, jobWarning, inputLeft})
+		}{receipt.Accepted, receipt.Dummies, receipt.Refused, receipt.Warnings, *e, warnings, jobWarning, unreadRows})
 		if err != nil {
 			return fmt.Errorf("render JSON: %w", err)
 		}
@@ -332,8 +332,8 @@ func (d *dryRun) writeOthers() {
 	}
 }
 
-// foretell sets the forecast, and returns what blocks the customer's exports.
-func (d *dryRun) foretell(ctx context.Context) []string {
+// setForecast sets the forecast, and returns what blocks the customer's exports.
+func (d *dryRun) setForecast(ctx context.Context) []string {
 	e, customer := &d.estimate, d.command.Customer
 	kind := store.KindOf(d.command.Job, d.command.IncludeExported)
 	e.Forecast = forecast.Of(time.Now(), e.Demand(store.Costs{}, kind), store.Standing{}, d.conn.Limits)

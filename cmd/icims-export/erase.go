@@ -25,11 +25,11 @@ type eraseCommand struct {
 func (c *eraseCommand) Run(ctx context.Context, p *process) error {
 	switch {
 	case !store.ValidCustomer(c.Customer):
-		return misused("%q is not an iCIMS customer id (digits only); it comes before the candidate", c.Customer)
+		return usageError("%q is not an iCIMS customer id (digits only); it comes before the candidate", c.Customer)
 	case strings.TrimSpace(c.Candidate) == "":
-		return misused("give the candidate's id, as submitted")
+		return usageError("give the candidate's id, as submitted")
 	case strings.TrimSpace(c.Why) == "":
-		return misused("give a reason with --why; the audit log records it")
+		return usageError("give a reason with --why; the audit log records it")
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)
 	if err != nil {
@@ -41,11 +41,11 @@ func (c *eraseCommand) Run(ctx context.Context, p *process) error {
 	}
 	var receipt store.ErasureReceipt
 	// The audit log does not name the candidate.
-	err = o.journalled(ctx, &store.JournalEntry{What: "erase", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+	err = o.logged(ctx, &store.JournalEntry{What: "erase", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
 		receipt, err = c.erase(ctx, o)
 		return err
 	})
-	if toldAlready(err) {
+	if explainsItself(err) {
 		return err
 	}
 	if err != nil {

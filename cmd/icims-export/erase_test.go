@@ -12,14 +12,14 @@ func TestErase(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	batch, ids := w.accept("1234", 1709, 0, 4)
-	w.kill("1234", "job_not_found", testrig.NoJob, ids[1])
+	w.makeDead("1234", "job_not_found", testrig.NoJob, ids[1])
 	c, err := w.ledger.Claim(t.Context(), store.Ref{Customer: "1234", Export: ids[2]}, store.ClaimOptions{Lease: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	w.call("erase", "1234", "c-00000").wantStatus(t, statusMisused)
-	w.call("erase", "acme", "c-00000", "--why=x").wantStatus(t, statusMisused)
+	w.call("erase", "1234", "c-00000").wantStatus(t, statusUsage)
+	w.call("erase", "acme", "c-00000", "--why=x").wantStatus(t, statusUsage)
 	r := w.call("erase", "1234", "nobody", "--why=x")
 	r.wantStatus(t, statusDone)
 	r.wantAll(t, "No data of this candidate was found.")

@@ -42,13 +42,13 @@ type exportCommand struct {
 // Run exports the file.
 func (c *exportCommand) Run(ctx context.Context, p *process) error {
 	if c.Job < 0 || !c.Prospects && c.Job == 0 {
-		return misused("--job must be the system id of a job, the number in its URL")
+		return usageError("--job must be the system id of a job, the number in its URL")
 	}
 	if !store.ValidCustomer(c.Customer) {
-		return misused("--customer must be an iCIMS customer id, digits only")
+		return usageError("--customer must be an iCIMS customer id, digits only")
 	}
 	if c.All && !c.DryRun {
-		return misused("--all is for --dry-run: an export always sends every candidate")
+		return usageError("--all is for --dry-run: an export always sends every candidate")
 	}
 	in, closeInput, err := c.open(p)
 	if err != nil {
@@ -62,7 +62,7 @@ func (c *exportCommand) Run(ctx context.Context, p *process) error {
 	case p.settings.RedisURL.Embedded():
 		return c.exportHere(ctx, p, rows)
 	}
-	return c.handOver(ctx, p, rows)
+	return c.submit(ctx, p, rows)
 }
 
 // open opens the file or standard input.
@@ -83,13 +83,13 @@ func (c *exportCommand) open(p *process) (io.Reader, func(), error) {
 	}
 	switch {
 	case err == nil:
-		return nil, nil, misused("%s is a folder: name a file", c.File)
+		return nil, nil, usageError("%s is a folder: name a file", c.File)
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil, misused("%s does not exist: correct the name, or use - for standard input", c.File)
+		return nil, nil, usageError("%s does not exist: correct the name, or use - for standard input", c.File)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, nil, misused("%s cannot be read: give this user read permission", c.File)
+		return nil, nil, usageError("%s cannot be read: give this user read permission", c.File)
 	}
-	return nil, nil, misused("%s cannot be read: check the name", c.File)
+	return nil, nil, usageError("%s cannot be read: check the name", c.File)
 }
 
 // readAs returns the file name by which tasks.Read recognizes the input format.
@@ -118,8 +118,8 @@ func (c *exportCommand) batch(p *process, rows iter.Seq2[tasks.Candidate, error]
 	}
 }
 
-// handOver submits the batch to the workers, and with --wait waits for the result.
-func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2[tasks.Candidate, error]) error {
+// submit submits the batch to the workers, and with --wait waits for the result.
+func (c *exportCommand) submit(ctx context.Context, p *process, rows iter.Seq2[tasks.Candidate, error]) error {
 	keys, err := readKeyset(p.settings, p.warn)
 	if err != nil {
 		return err
@@ -143,19 +143,19 @@ func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2
 	r := c.newReport(p)
 	o := &operator{p.desk(client, ledger, false), p}
 	entry := &store.JournalEntry{What: "export", Customer: c.Customer}
-	err = o.journalled(ctx, entry, func() (err error) {
+	err = o.logged(ctx, entry, func() (err error) {
 		r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings, tasks.WithTraces(provider)), rows)
 		entry.Object = string(r.receipt.Batch)
 		if r.receipt.Batch == "" {
 			return err // nothing was submitted
 		}
-		return r.heedEnd(err)
+		return r.ignoreEndErrors(err)
 	})
 	flush()
 	if err != nil {
 		return c.enqueueFailed(p, r, err)
 	}
-	c.lookAhead(ctx, p, r, client, ledger)
+	c.addForecast(ctx, p, r, client, ledger)
 	if !c.Wait {
 		r.follow = "icims-export status " + string(r.receipt.Batch)
 		return r.write(nil)
@@ -163,8 +163,8 @@ func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2
 	return c.wait(ctx, p, r, ledger, fmt.Sprintf("No export has started. Check that a worker runs (icims-export worker) with this Redis and a connection for customer %s.", c.Customer))
 }
 
-// lookAhead adds the forecast, what blocks the batch, and the job warning to the report.
-func (c *exportCommand) lookAhead(ctx context.Context, p *process, r *report, client redis.UniversalClient, ledger *store.Ledger) {
+// addForecast adds the forecast, what blocks the batch, and the job warning to the report.
+func (c *exportCommand) addForecast(ctx context.Context, p *process, r *report, client redis.UniversalClient, ledger *store.Ledger) {
 	desk := p.desk(client, ledger, false)
 	if r.jobWarning = desk.JobWarning(ctx, c.Customer, c.Job); r.jobWarning != "" {
 		p.sayf("! %s", r.jobWarning)
@@ -173,7 +173,7 @@ func (c *exportCommand) lookAhead(ctx context.Context, p *process, r *report, cl
 	if err != nil || b.Moving() == 0 {
 		return
 	}
-	if r.ahead = p.prospectOf(ctx, desk, b); r.ahead == nil {
+	if r.ahead = p.forecastOf(ctx, desk, b); r.ahead == nil {
 		return
 	}
 	for _, w := range r.ahead.warnings {
@@ -223,7 +223,7 @@ func (c *exportCommand) exportHere(ctx context.Context, p *process, rows iter.Se
 	r := c.newReport(p)
 	r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings, tasks.WithTraces(provider)), rows)
 	if r.receipt.Batch != "" {
-		err = r.heedEnd(err)
+		err = r.ignoreEndErrors(err)
 	}
 	if err != nil {
 		return c.enqueueFailed(p, r, err)
@@ -249,7 +249,7 @@ func (c *exportCommand) connection(p *process) (store.Connection, error) {
 		for _, problem := range conns.problems {
 			p.sayf("icims-export: %s", problem)
 		}
-		return conn, misused("%s has no usable connection for customer %s: add one, or correct --customer", p.settings.Connections, c.Customer)
+		return conn, usageError("%s has no usable connection for customer %s: add one, or correct --customer", p.settings.Connections, c.Customer)
 	}
 	return conn, nil
 }
@@ -276,17 +276,17 @@ func (c *exportCommand) enqueue(ctx context.Context, p *process, producer *tasks
 // enqueueFailed explains why a batch was not submitted, or not completely.
 func (c *exportCommand) enqueueFailed(p *process, r *report, err error) error {
 	if refused, ok := errors.AsType[*tasks.BatchError](err); ok {
-		return misused("the %s %s: %s", refused.Field, refused.Message, refused.Remedy)
+		return usageError("the %s %s: %s", refused.Field, refused.Message, refused.Remedy)
 	}
 	nothing, none := errors.AsType[*tasks.NothingAcceptedError](err)
 	if _, cut := errors.AsType[*tasks.CutError](err); (none || cut) && r.receipt.RefusedRows() > 0 {
 		return r.writeRefused()
 	}
 	if none {
-		return misused("%s", nothing)
+		return usageError("%s", nothing)
 	}
 	if conflict, ok := errors.AsType[*store.BatchConflictError](err); ok {
-		return misused("%s", conflict)
+		return usageError("%s", conflict)
 	}
 	if errors.Is(err, store.ErrBatchCancelled) {
 		return failed("batch %s, with %d of these candidates, was canceled and accepts no more. To export them, send the file again %s",

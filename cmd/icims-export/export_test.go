@@ -163,7 +163,7 @@ func TestDryRun(t *testing.T) {
 				t.Errorf("%s: %s", c.more, r.out)
 			}
 		}
-		call(t, b.embedded("export", file, "--customer=1234", "--job="+testJob, "--all")...).wantStatus(t, statusMisused)
+		call(t, b.embedded("export", file, "--customer=1234", "--job="+testJob, "--all")...).wantStatus(t, statusUsage)
 	})
 	t.Run("as JSON it is one object", func(t *testing.T) {
 		b := newBench(t)
@@ -247,7 +247,7 @@ func TestExportThroughAWorker(t *testing.T) {
 	t.Run("an idempotency key of another batch is refused", func(t *testing.T) {
 		export("--idempotency-key=k").wantStatus(t, statusPartial)
 		r := export("--idempotency-key=k", "--include-exported")
-		r.wantStatus(t, statusMisused)
+		r.wantStatus(t, statusUsage)
 		if !strings.Contains(r.errors, "has another include_previously_exported; send the same batch again, or use another key") {
 			t.Errorf("got %s", r.errors)
 		}
@@ -279,7 +279,7 @@ func TestExportRefusesOtherRowsWithTheSameKey(t *testing.T) {
 		"a corrected row": {lines[0] + strings.Replace(lines[0], "c-1", "c-2", 1) + lines[2], "row 2 differs"},
 	} {
 		r := export("other.ndjson", c.content)
-		r.wantStatus(t, statusMisused)
+		r.wantStatus(t, statusUsage)
 		r.wantNone(t, personal...)
 		if !strings.Contains(r.errors, c.says) || !strings.Contains(r.errors, "or use another key") || r.out != "" {
 			t.Errorf("%s: got %s%s", name, r.errors, r.out)

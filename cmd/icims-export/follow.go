@@ -36,8 +36,8 @@ const (
 	followEvery = 200 * time.Millisecond
 	// holdsEvery is how often waiting exports are read for their reasons.
 	holdsEvery = 3 * time.Second
-	// foretellEvery is how often the forecast is computed.
-	foretellEvery = 10 * time.Second
+	// forecastEvery is how often the forecast is computed.
+	forecastEvery = 10 * time.Second
 	// idleAfter is how long nothing may start before the idle message.
 	idleAfter = 10 * time.Second
 	pageSize  = 500
@@ -71,11 +71,11 @@ func (f *follower) follow(ctx context.Context) (store.Batch, error) {
 		}
 		if time.Since(looked) >= holdsEvery {
 			looked = time.Now()
-			if err := f.lookAtHolds(ctx, b); err != nil && ctx.Err() == nil {
+			if err := f.explainWaits(ctx, b); err != nil && ctx.Err() == nil {
 				f.lost(err)
 			}
 		}
-		if time.Since(foretold) >= foretellEvery {
+		if time.Since(foretold) >= forecastEvery {
 			foretold = time.Now()
 			// Errors leave the forecast out.
 			f.ahead, _ = f.p.desk(nil, f.ledger, true).Forecast(ctx, b)
@@ -142,8 +142,8 @@ func (f *follower) end(ended, all int) string {
 	}
 }
 
-// lookAtHolds explains why exports wait, whenever the reasons change.
-func (f *follower) lookAtHolds(ctx context.Context, b store.Batch) error {
+// explainWaits explains why exports wait, whenever the reasons change.
+func (f *follower) explainWaits(ctx context.Context, b store.Batch) error {
 	page, err := f.ledger.Outcomes(ctx, f.batch, f.cursor, pageSize)
 	if err != nil {
 		return err

@@ -12,9 +12,9 @@ import (
 type controlFollower struct {
 	*operator
 
-	what     string // "verification"
-	progress *progress
-	lonely   bool
+	what            string // "verification"
+	progress        *progress
+	refreshPatience bool
 }
 
 var errWaited = errors.New("waiting timed out")
@@ -29,10 +29,10 @@ func (f *controlFollower) follow(ctx context.Context, t store.ControlTask, wait 
 		if err := show(t); err != nil || t.State.Ended() {
 			return err
 		}
-		if t.State == store.ControlWaiting && time.Since(start) >= lonely {
+		if t.State == store.ControlWaiting && time.Since(start) >= refreshPatience {
 			f.explain(ctx)
 		}
-		next, stop := context.WithTimeout(ctx, lonely)
+		next, stop := context.WithTimeout(ctx, refreshPatience)
 		var err error
 		t, err = f.Ledger.AwaitControlTask(next, t)
 		stop()
@@ -49,10 +49,10 @@ func (f *controlFollower) follow(ctx context.Context, t store.ControlTask, wait 
 // explain explains once why no worker runs the task.
 func (f *controlFollower) explain(ctx context.Context) {
 	outage, err := f.Outage(ctx)
-	if err != nil || outage == nil || f.lonely {
+	if err != nil || outage == nil || f.refreshPatience {
 		return
 	}
-	f.lonely = true
+	f.refreshPatience = true
 	f.progress.end()
 	f.p.sayf("%s Waiting.", outage)
 }

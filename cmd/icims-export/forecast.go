@@ -12,37 +12,37 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// prospect is a forecast and what blocks the batch.
-type prospect struct {
+// batchForecast is a forecast and what blocks the batch.
+type batchForecast struct {
 	forecast forecast.Forecast
 	warnings []string
 }
 
 // text formats the forecast.
-func (r *prospect) text() string {
+func (r *batchForecast) text() string {
 	return prose.Sentence(operate.Foretold(r.forecast, time.Now(), len(r.warnings) > 0 && r.forecast.Waits == ""))
 }
 
-// prospectOf forecasts the end of an open batch. It returns nil if Redis fails, since the rest of
+// forecastOf forecasts the end of an open batch. It returns nil if Redis fails, since the rest of
 // the output is more important.
-func (p *process) prospectOf(ctx context.Context, desk *operate.Desk, b store.Batch) *prospect {
+func (p *process) forecastOf(ctx context.Context, desk *operate.Desk, b store.Batch) *batchForecast {
 	r, err := desk.Prospect(ctx, b, p.waits())
 	if err != nil {
 		return nil
 	}
-	return &prospect{r.Forecast, r.Waits}
+	return &batchForecast{r.Forecast, r.Waits}
 }
 
 // json returns the forecast, or nil.
-func (r *prospect) json() *forecast.Forecast {
+func (r *batchForecast) json() *forecast.Forecast {
 	if r == nil {
 		return nil
 	}
 	return &r.forecast
 }
 
-// heed returns the warnings.
-func (r *prospect) heed() []string {
+// warningTexts returns the warnings.
+func (r *batchForecast) warningTexts() []string {
 	if r == nil {
 		return nil
 	}
@@ -50,7 +50,7 @@ func (r *prospect) heed() []string {
 }
 
 // write prints the forecast and what blocks the batch.
-func (r *prospect) write(out io.Writer, s style, width int) {
+func (r *batchForecast) write(out io.Writer, s style, width int) {
 	if r == nil {
 		return
 	}

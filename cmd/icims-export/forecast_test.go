@@ -68,7 +68,7 @@ func TestStatusHasForecast(t *testing.T) {
 	})
 	t.Run("a batch that has ended needs no forecast", func(t *testing.T) {
 		ended, ids := w.accept("9", 0, 200, 1)
-		w.kill("9", "job_not_found", testrig.NoJob, ids...)
+		w.makeDead("9", "job_not_found", testrig.NoJob, ids...)
 		r := w.call("status", string(ended), "--json")
 		r.wantStatus(t, statusPartial)
 		if got := decode[statusJSON](t, r.out); got.Forecast != nil || len(got.Warnings) != 0 {
@@ -120,7 +120,7 @@ func TestExportSaysWhatBlocksIt(t *testing.T) {
 			for _, more := range [][]string{nil, {"--dry-run"}} {
 				r := w.call(append([]string{"export", path, "--customer=" + c.customer, "--prospects"}, more...)...)
 				if more != nil && c.customer == "77" {
-					r.wantStatus(t, statusMisused) // nothing can be shown without a connection
+					r.wantStatus(t, statusUsage) // nothing can be shown without a connection
 					continue
 				}
 				r.wantStatus(t, statusDone)

@@ -9,14 +9,16 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// madeUp generates candidates who do not exist: names from word lists, addresses under example.com,
-// and phone numbers reserved for fiction.
-type madeUp struct {
+// candidateGenerator generates candidates who do not exist: names from word lists, addresses under
+// example.com, and phone numbers reserved for fiction.
+type candidateGenerator struct {
 	faker *gofakeit.Faker
 	n     int
 }
 
-func newMadeUp(seed uint64) *madeUp { return &madeUp{faker: gofakeit.New(seed)} }
+func newCandidateGenerator(seed uint64) *candidateGenerator {
+	return &candidateGenerator{faker: gofakeit.New(seed)}
+}
 
 var (
 	degrees    = []string{"Bachelor of Arts", "Bachelor of Science", "Master of Science", "Master of Business Administration", "Doctor of Philosophy"}
@@ -24,7 +26,7 @@ var (
 )
 
 // candidate returns the next candidate.
-func (m *madeUp) candidate() tasks.Candidate {
+func (m *candidateGenerator) candidate() tasks.Candidate {
 	m.n++
 	f := m.faker
 	c := tasks.Candidate{
@@ -72,7 +74,7 @@ func asPerson(c tasks.Candidate) map[string]any {
 }
 
 // badRows returns candidates that are refused, each for another reason.
-func (m *madeUp) badRows(taken tasks.Candidate) []tasks.Candidate {
+func (m *candidateGenerator) badRows(taken tasks.Candidate) []tasks.Candidate {
 	noEmail, badEmail, noName, reversed, double := m.candidate(), m.candidate(), m.candidate(), m.candidate(), m.candidate()
 	noEmail.Email = ""
 	badEmail.Email = strings.Replace(badEmail.Email, "@", " at ", 1)

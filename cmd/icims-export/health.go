@@ -31,7 +31,7 @@ const longestHealth = 64 << 10
 // other program.
 func (c *healthCommand) Run(ctx context.Context, p *process) error {
 	if c.Timeout <= 0 {
-		return misused("--timeout must be above zero, such as 5s")
+		return usageError("--timeout must be above zero, such as 5s")
 	}
 	address, local, err := c.address(p.settings)
 	if err != nil {
@@ -49,18 +49,18 @@ func (c *healthCommand) Run(ctx context.Context, p *process) error {
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return misused("%s is not an address: use one such as http://127.0.0.1:8080", address)
+		return usageError("%s is not an address: use one such as http://127.0.0.1:8080", address)
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return failed("%s %s", address, unanswered(err, c.Timeout))
+		return failed("%s %s", address, noResponse(err, c.Timeout))
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, longestHealth))
 	if err != nil {
-		return failed("%s %s", address, unanswered(err, c.Timeout))
+		return failed("%s %s", address, noResponse(err, c.Timeout))
 	}
-	said := strings.Join(append([]string{fmt.Sprintf("%s answers %s.", address, response.Status)}, toldHealth(body)...), " ")
+	said := strings.Join(append([]string{fmt.Sprintf("%s answers %s.", address, response.Status)}, healthProblems(body)...), " ")
 	if response.StatusCode != http.StatusOK {
 		return failed("%s", prose.Printable(said))
 	}
@@ -75,7 +75,7 @@ func (c *healthCommand) address(s config.Settings) (address string, local bool, 
 	switch {
 	case c.URL != "":
 		if at, err = url.Parse(c.URL); err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" || at.User != nil {
-			return "", false, misused("the address must look like http://127.0.0.1:8080, with or without a path")
+			return "", false, usageError("the address must look like http://127.0.0.1:8080, with or without a path")
 		}
 	default:
 		local = true
@@ -102,7 +102,7 @@ func (c *healthCommand) address(s config.Settings) (address string, local bool, 
 func reachable(listen string) (string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
-		return "", misused("%s is not an address to listen on: correct metrics_listen or api_listen", listen)
+		return "", usageError("%s is not an address to listen on: correct metrics_listen or api_listen", listen)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
@@ -110,17 +110,17 @@ func reachable(listen string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// unanswered explains why there is no response, without the address.
-func unanswered(err error, within time.Duration) string {
+// noResponse explains why there is no response, without the address.
+func noResponse(err error, within time.Duration) string {
 	if timed, ok := errors.AsType[net.Error](err); ok && timed.Timeout() {
 		return "does not answer within " + within.String()
 	}
 	return "does not answer (" + rootCause(err) + ")"
 }
 
-// toldHealth returns the problems and remedies of a response: the detail of an API problem, or the
-// failed checks of the metrics server.
-func toldHealth(body []byte) []string {
+// healthProblems returns the problems and remedies of a response: the detail of an API problem, or
+// the failed checks of the metrics server.
+func healthProblems(body []byte) []string {
 	var told struct {
 		Detail string `json:"detail"`
 		Checks []struct {

@@ -63,10 +63,10 @@ func TestHealthReportsTheResponse(t *testing.T) {
 	}
 }
 
-// forward is a clock that advances by a minute on each call.
-type forward struct{ at time.Time }
+// fastClock is a clock that advances by a minute on each call.
+type fastClock struct{ at time.Time }
 
-func (f *forward) now() time.Time {
+func (f *fastClock) now() time.Time {
 	f.at = f.at.Add(time.Minute)
 	return f.at
 }
@@ -121,7 +121,7 @@ func TestHealthUsesTheConfiguredAddress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &metrics.Health{Redis: client, Writes: store.NewWriteProbe(store.NewLedger(client, keys).Writable, (&forward{}).now)}
+		h := &metrics.Health{Redis: client, Writes: store.NewWriteProbe(store.NewLedger(client, keys).Writable, (&fastClock{}).now)}
 		worker := httptest.NewServer(metrics.Handler(metrics.NewRegistry(), h))
 		defer worker.Close()
 		t.Setenv("ICIMS_EXPORT_METRICS_LISTEN", strings.TrimPrefix(worker.URL, "http://"))
@@ -146,7 +146,7 @@ func TestHealthUsageErrors(t *testing.T) {
 		{"redis://" + redis.Addr()}, {"127.0.0.1:8080"}, {"http://user:secret@127.0.0.1"}, {"http://127.0.0.1", "--timeout=0s"}, {"--metrics-listen=nowhere"},
 	} {
 		r := call(t, append([]string{"health"}, args...)...)
-		r.wantStatus(t, statusMisused)
+		r.wantStatus(t, statusUsage)
 		r.wantNone(t, "secret")
 	}
 }

@@ -27,7 +27,7 @@ type jobsCommand struct {
 // Run lists a customer's jobs.
 func (c *jobsCommand) Run(ctx context.Context, p *process) error {
 	if !store.ValidCustomer(c.Customer) {
-		return misused("%q is not an iCIMS customer id: digits only", c.Customer)
+		return usageError("%q is not an iCIMS customer id: digits only", c.Customer)
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)
 	if err != nil {
@@ -151,7 +151,7 @@ func (l jobList) summary(p *process, c *jobsCommand) {
 	if t := l.Problem; t != nil {
 		say(fmt.Sprintf("Refresh failed: %s. %s", t.Title, t.Remedy))
 	}
-	l.sayRefresh(say)
+	l.printRefresh(say)
 	cost := l.Calls
 	say(fmt.Sprintf("Calls to iCIMS: last refresh %s for the list and %s for titles, next %s and %s; today %s of a share of %s.",
 		prose.Grouped(cost.Last.List), prose.Grouped(cost.Last.Titles), prose.Grouped(cost.Next.List), prose.Grouped(cost.Next.Titles),
@@ -173,17 +173,17 @@ func (l jobList) count(c *jobsCommand) string {
 	return fmt.Sprintf("%s, as of %s ago.", text, prose.Span(l.now.Sub(*l.AsOf)))
 }
 
-// lonely is how long a refresh waits for a worker before the command says so.
-const lonely = 3 * time.Second
+// refreshPatience is how long a refresh waits for a worker before the command says so.
+const refreshPatience = 3 * time.Second
 
-func (l jobList) sayRefresh(say func(string)) {
+func (l jobList) printRefresh(say func(string)) {
 	switch r := l.Refresh; {
 	case r == nil:
 	case r.Began != nil && l.AsOf != nil && !l.Stale:
 		say("Titles are being read.")
 	case r.Began != nil:
 		say(fmt.Sprintf("The list is being refreshed, with %s so far.", prose.Plural(r.Calls, "call")))
-	case l.now.Sub(r.Asked) >= lonely:
+	case l.now.Sub(r.Asked) >= refreshPatience:
 		say(fmt.Sprintf("The list was requested %s ago, but no worker has started: check that one runs (icims-export worker).", prose.Span(l.now.Sub(r.Asked))))
 	default:
 		say("The list was requested. Run the command again in a moment.")

@@ -87,7 +87,7 @@ func TestExportWarnsAboutUnlistedJob(t *testing.T) {
 func TestJobsThatCannotBeListed(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
-	w.call("jobs", "acme").wantStatus(t, statusMisused)
+	w.call("jobs", "acme").wantStatus(t, statusUsage)
 	r := w.call("jobs", "99")
 	r.wantStatus(t, statusFailed)
 	if !strings.Contains(r.errors, "icims-export connection add 99") {

@@ -74,10 +74,10 @@ func checkKeyset(ctx context.Context, ledger *store.Ledger, s config.Settings) e
 	case !ok:
 		return redisFailed(s, err)
 	case wrong.OtherHashing:
-		return misused("%s is another keyset than the one that the Redis at %s was filled with: set ICIMS_EXPORT_KEYSET to that keyset, or restore it from a backup; "+
+		return usageError("%s is another keyset than the one that the Redis at %s was filled with: set ICIMS_EXPORT_KEYSET to that keyset, or restore it from a backup; "+
 			"if it is lost, icims-export keys adopt accepts this one", s.Keyset, s.RedisURL)
 	default:
-		return misused("%s lacks the sealing key %s, which seals data in the Redis at %s: copy the newest keyset here, or restore it from a backup; "+
+		return usageError("%s lacks the sealing key %s, which seals data in the Redis at %s: copy the newest keyset here, or restore it from a backup; "+
 			"if the key is lost, icims-export keys adopt gives up the values that it seals", s.Keyset, idsText(wrong.Missing), s.RedisURL)
 	}
 }
@@ -100,7 +100,7 @@ func parseKeyID(text string, keys *store.Keyset) (store.KeyID, error) {
 			return known, nil
 		}
 	}
-	return 0, misused("the keyset has no key %q; its keys are %s", text, idsText(keys.KeyIDs()))
+	return 0, usageError("the keyset has no key %q; its keys are %s", text, idsText(keys.KeyIDs()))
 }
 
 // writeKeyset replaces the file with a changed keyset.

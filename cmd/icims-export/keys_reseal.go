@@ -25,7 +25,7 @@ type keysStatusCommand struct {
 
 // Run shows the keys.
 func (c *keysStatusCommand) Run(ctx context.Context, p *process) error {
-	o, closeRedis, err := openUnchecked(ctx, p, true)
+	o, closeRedis, err := openAnyKeyset(ctx, p, true)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (c *keysResealCommand) Run(ctx context.Context, p *process) error {
 	started := time.Now()
 	r := resealed{Key: o.Ledger.Keys().Primary()}
 	entry := &store.JournalEntry{What: "keys reseal", Object: idText(r.Key)}
-	if err := o.journalled(ctx, entry, func() error { return c.reseal(ctx, o, &r) }); err != nil {
+	if err := o.logged(ctx, entry, func() error { return c.reseal(ctx, o, &r) }); err != nil {
 		return err
 	}
 	r.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()
@@ -117,8 +117,8 @@ func (c *keysResealCommand) Run(ctx context.Context, p *process) error {
 func (c *keysResealCommand) reseal(ctx context.Context, o *operator, r *resealed) error {
 	// The first pass does the work. Another pass, after all processes had time to load the key,
 	// verifies it.
-	for walk := range resealWalks {
-		if walk > 0 {
+	for apiTour := range resealWalks {
+		if apiTour > 0 {
 			if err := pauseFor(ctx, c.Settle); err != nil {
 				return failed("stopped after %s: run the command again to continue", prose.Plural(r.Replaced, "value"))
 			}
@@ -129,7 +129,7 @@ func (c *keysResealCommand) reseal(ctx context.Context, o *operator, r *resealed
 		if err != nil {
 			return failed("stopped after %s. %s Then run the command again to continue.", prose.Plural(r.Replaced, "value"), causeOf(err))
 		}
-		if walk > 0 && r.Left == r.Unopened {
+		if apiTour > 0 && r.Left == r.Unopened {
 			break
 		}
 	}
@@ -175,9 +175,9 @@ type keysAdoptCommand struct {
 // Run adopts the keyset as the store's.
 func (c *keysAdoptCommand) Run(ctx context.Context, p *process) error {
 	if strings.TrimSpace(c.Why) == "" {
-		return misused("give a reason with --why: values sealed with the lost keys will be lost")
+		return usageError("give a reason with --why: values sealed with the lost keys will be lost")
 	}
-	o, closeRedis, err := openUnchecked(ctx, p, true)
+	o, closeRedis, err := openAnyKeyset(ctx, p, true)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (c *keysAdoptCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return o.lost(err)
 	}
-	err = o.journalled(ctx, &store.JournalEntry{What: "keys adopt", Why: c.Why}, func() error {
+	err = o.logged(ctx, &store.JournalEntry{What: "keys adopt", Why: c.Why}, func() error {
 		if err := o.Ledger.AdoptKeyset(ctx); err != nil {
 			return o.lost(err)
 		}

@@ -35,14 +35,14 @@ func (c *keysRotateCommand) Run(ctx context.Context, p *process) error {
 		return nil
 	}
 	fmt.Fprintf(p.stdout, "Added key %s to %s for new values; %s opens existing ones.\n", idText(id), p.settings.Keyset, idText(keys.Primary()))
-	return takenUp(ctx, p, next)
+	return keyAdded(ctx, p, next)
 }
 
-// takenUp records a new sealing key in the store, and prints the next steps.
-func takenUp(ctx context.Context, p *process, keys *store.Keyset) error {
+// keyAdded records a new sealing key in the store, and prints the next steps.
+func keyAdded(ctx context.Context, p *process, keys *store.Keyset) error {
 	width, _ := terminal(p.stdout)
 	hang(p.stdout, width, "", "Back up the file. Processes that read it load the key within seconds; copy the file to other machines. Then: icims-export keys reseal.")
-	return knownToStore(ctx, p, keys)
+	return registerKeyset(ctx, p, keys)
 }
 
 // changeKeyset replaces the keyset file and records that in the audit log. The keyset must be the
@@ -50,7 +50,7 @@ func takenUp(ctx context.Context, p *process, keys *store.Keyset) error {
 func changeKeyset(ctx context.Context, p *process, keys, next *store.Keyset, entry store.JournalEntry) error {
 	write := func() error { return writeKeyset(p, next) }
 	asked, err := withStore(ctx, p, keys, "compared with it, and the change not recorded in the audit log", func(o *operator) error {
-		return o.journalled(ctx, &entry, write)
+		return o.logged(ctx, &entry, write)
 	})
 	if err != nil || asked {
 		return err
@@ -58,8 +58,8 @@ func changeKeyset(ctx context.Context, p *process, keys, next *store.Keyset, ent
 	return write()
 }
 
-// knownToStore refuses a keyset other than the store's, and records its keys.
-func knownToStore(ctx context.Context, p *process, keys *store.Keyset) error {
+// registerKeyset refuses a keyset other than the store's, and records its keys.
+func registerKeyset(ctx context.Context, p *process, keys *store.Keyset) error {
 	_, err := withStore(ctx, p, keys, "recorded there", func(*operator) error { return nil })
 	return err
 }
@@ -111,7 +111,7 @@ func (c *keysPromoteCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	fmt.Fprintf(p.stdout, "Key %s seals new values.\n", idText(id))
-	return takenUp(ctx, p, next)
+	return keyAdded(ctx, p, next)
 }
 
 type keysDropCommand struct {
@@ -144,16 +144,16 @@ func (c *keysDropCommand) Run(ctx context.Context, p *process) error {
 	next, err := keys.Without(id)
 	switch {
 	case errors.Is(err, store.ErrPrimaryKey):
-		return misused("key %s seals new values: add another key first with icims-export keys rotate", idText(id))
+		return usageError("key %s seals new values: add another key first with icims-export keys rotate", idText(id))
 	case err != nil:
 		return err
 	case sealed[id] > 0:
-		return misused("%s in Redis are sealed with key %s: run icims-export keys reseal first", prose.Plural(sealed[id], "value"), idText(id))
+		return usageError("%s in Redis are sealed with key %s: run icims-export keys reseal first", prose.Plural(sealed[id], "value"), idText(id))
 	}
 	if slices.Contains(checked, id) {
-		return misused("key %s was used since the last reseal: run icims-export keys reseal first", idText(id))
+		return usageError("key %s was used since the last reseal: run icims-export keys reseal first", idText(id))
 	}
-	err = o.journalled(ctx, &store.JournalEntry{What: "keys drop", Object: idText(id)}, func() error { return writeKeyset(p, next) })
+	err = o.logged(ctx, &store.JournalEntry{What: "keys drop", Object: idText(id)}, func() error { return writeKeyset(p, next) })
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,8 @@ func TestKeysAreRotatedResealedAndDropped(t *testing.T) {
 	if id == old || !strings.Contains(r.out, idText(id)+" to "+w.keyset+" for new values") {
 		t.Fatalf("rotated: %s", r.out)
 	}
-	w.call("keys", "drop", idText(old)).wantStatus(t, statusMisused)
-	w.call("keys", "drop", "17").wantStatus(t, statusMisused)
+	w.call("keys", "drop", idText(old)).wantStatus(t, statusUsage)
+	w.call("keys", "drop", "17").wantStatus(t, statusUsage)
 
 	r = w.call("keys", "status", "--json")
 	r.wantStatus(t, statusDone)
@@ -49,7 +49,7 @@ func TestKeysAreRotatedResealedAndDropped(t *testing.T) {
 		t.Errorf("the journal has %q, want %q", got, want)
 	}
 
-	w.call("keys", "drop", idText(id)).wantStatus(t, statusMisused)
+	w.call("keys", "drop", idText(id)).wantStatus(t, statusUsage)
 	w.call("keys", "drop", idText(old)).wantStatus(t, statusDone)
 	if got := w.keys().KeyIDs(); len(got) != 1 || got[0] != id {
 		t.Errorf("the keyset has %v", got)
@@ -65,7 +65,7 @@ func TestKeysAreRotatedResealedAndDropped(t *testing.T) {
 	w.keyset = backup
 	for _, args := range [][]string{{"worker"}, {"export", w.file(t, "c.ndjson", candidates), "--customer=1234", "--job=1709"}, {"dead", "retry", "--all", "--why=x"}, {"keys", "rotate"}, {"keys", "status"}} {
 		r := w.call(args...)
-		r.wantStatus(t, statusMisused)
+		r.wantStatus(t, statusUsage)
 		if !strings.Contains(r.errors, "lacks the sealing key "+idText(id)) || !strings.Contains(r.errors, "copy the newest keyset here") {
 			t.Errorf("%v: %s", args, r.errors)
 		}
@@ -113,11 +113,11 @@ func TestForeignKeysetIsRefusedUntilAdopted(t *testing.T) {
 	w.call("keys", "rotate").wantStatus(t, statusDone) // records the keyset
 	w.keyset = w.file(t, "other.json", call(t, "keys", "new").out)
 	r := w.call("worker")
-	r.wantStatus(t, statusMisused)
+	r.wantStatus(t, statusUsage)
 	if !strings.Contains(r.errors, "is another keyset") || !strings.Contains(r.errors, "keys adopt") {
 		t.Errorf("%s", r.errors)
 	}
-	w.call("keys", "adopt").wantStatus(t, statusMisused)
+	w.call("keys", "adopt").wantStatus(t, statusUsage)
 	r = w.call("keys", "adopt", "--why=the disk burned")
 	r.wantStatus(t, statusDone)
 	r.wantAll(t, "7 values in Redis cannot be opened") // the exports and the audit log entries of the rotation

@@ -59,7 +59,7 @@ func TestKeysNewToAFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := call(t, "keys", "new", "--to="+other)
-		r.wantStatus(t, statusMisused)
+		r.wantStatus(t, statusUsage)
 		if text, err := os.ReadFile(other); err != nil || string(text) != "notes" || !strings.Contains(r.errors, "not a keyset") {
 			t.Errorf("%v %q; it says %s", err, text, r.errors)
 		}

@@ -22,7 +22,7 @@ type lanesCommand struct {
 // Run lists the customers, or shows one.
 func (c *lanesCommand) Run(ctx context.Context, p *process) error {
 	if c.Customer != "" && !store.ValidCustomer(c.Customer) {
-		return misused("%q is not an iCIMS customer id: digits only", c.Customer)
+		return usageError("%q is not an iCIMS customer id: digits only", c.Customer)
 	}
 	o, closeRedis, err := openOperator(ctx, p, false)
 	if err != nil {
@@ -207,14 +207,14 @@ func (r lanes) summary(p *process, onTerminal bool) {
 		text += fmt.Sprintf(" %s more without work; --all shows them.", prose.Grouped(r.Hidden))
 	}
 	p.sayf("%s", text)
-	sayLoss(p, r.Loss)
+	printLoss(p, r.Loss)
 	if r.Outage != nil {
 		p.sayf("%s", r.Outage)
 	}
 }
 
-// sayLoss warns that Redis lost writes recently.
-func sayLoss(p *process, loss *store.Loss) {
+// printLoss warns that Redis lost writes recently.
+func printLoss(p *process, loss *store.Loss) {
 	if loss != nil {
 		p.sayf("Noticed %s: %s. %s", prose.When(loss.At), loss, loss.Remedy())
 	}

@@ -86,7 +86,7 @@ func TestLanes(t *testing.T) {
 		w.call("lanes", "1234").wantAll(t, "paused by ana until resumed: go-live", "ana paused: “go-live”", "ETA unknown until exports resume")
 	})
 	t.Run("a customer that is none is refused", func(t *testing.T) {
-		w.call("lanes", "acme").wantStatus(t, statusMisused)
+		w.call("lanes", "acme").wantStatus(t, statusUsage)
 	})
 }
 

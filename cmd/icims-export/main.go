@@ -12,11 +12,11 @@ import (
 	"github.com/seekout/icims-export/internal/hangup"
 )
 
-// heedHangups are the commands that reload files on SIGHUP.
-var heedHangups = []string{"worker", "serve"}
+// reloadOnHangup are the commands that reload files on SIGHUP.
+var reloadOnHangup = []string{"worker", "serve"}
 
 func main() {
-	if !slices.ContainsFunc(os.Args[1:], func(arg string) bool { return slices.Contains(heedHangups, arg) }) {
+	if !slices.ContainsFunc(os.Args[1:], func(arg string) bool { return slices.Contains(reloadOnHangup, arg) }) {
 		hangup.Restore()
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

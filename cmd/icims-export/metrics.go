@@ -37,7 +37,7 @@ func openMetrics(ctx context.Context, s config.Settings, log zerolog.Logger) (*o
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", s.MetricsListen)
 	if err != nil {
-		return nil, misused("cannot listen on %s for metrics (%s): set --metrics-listen to a free address of this machine, a different one per process", s.MetricsListen, rootCause(err))
+		return nil, usageError("cannot listen on %s for metrics (%s): set --metrics-listen to a free address of this machine, a different one per process", s.MetricsListen, rootCause(err))
 	}
 	return &observed{registry: metrics.NewRegistry(), listener: listener, log: log, stop: func() { _ = listener.Close() }}, nil
 }

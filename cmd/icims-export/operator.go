@@ -25,7 +25,7 @@ type operator struct {
 // openOperator connects to the workers' Redis. Without needKeys the keyset may be missing;
 // otherwise it must be the store's.
 func openOperator(ctx context.Context, p *process, needKeys bool) (*operator, func(), error) {
-	o, closeRedis, err := openUnchecked(ctx, p, needKeys)
+	o, closeRedis, err := openAnyKeyset(ctx, p, needKeys)
 	if err != nil || !needKeys {
 		return o, closeRedis, err
 	}
@@ -36,10 +36,10 @@ func openOperator(ctx context.Context, p *process, needKeys bool) (*operator, fu
 	return o, closeRedis, nil
 }
 
-// openUnchecked connects with any keyset.
-func openUnchecked(ctx context.Context, p *process, needKeys bool) (*operator, func(), error) {
+// openAnyKeyset connects with any keyset.
+func openAnyKeyset(ctx context.Context, p *process, needKeys bool) (*operator, func(), error) {
 	if p.settings.RedisURL.Embedded() {
-		return nil, nil, misused("this command cannot use the embedded Redis, which is empty: set ICIMS_EXPORT_REDIS_URL to the Redis of the workers")
+		return nil, nil, usageError("this command cannot use the embedded Redis, which is empty: set ICIMS_EXPORT_REDIS_URL to the Redis of the workers")
 	}
 	var keys *store.Keyset
 	if p.settings.Keyset != "" || needKeys {
@@ -139,5 +139,5 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 			return at, nil
 		}
 	}
-	return time.Time{}, misused("--since %q is not a time: use a duration such as 24h or 7d, or a time such as 2026-11-22T15:04:05Z", text)
+	return time.Time{}, usageError("--since %q is not a time: use a duration such as 24h or 7d, or a time such as 2026-11-22T15:04:05Z", text)
 }

@@ -52,8 +52,8 @@ func (w *ward) accept(customer string, job int64, from, n int) (store.BatchID, [
 	return batch, testrig.IDs(refs)
 }
 
-// kill makes dead letters of exports, as a worker would.
-func (w *ward) kill(customer string, reason store.Reason, call store.Called, ids ...string) {
+// makeDead makes dead letters of exports, as a worker would.
+func (w *ward) makeDead(customer string, reason store.Reason, call store.Called, ids ...string) {
 	w.t.Helper()
 	testrig.GiveUp(w.t, w.ledger, reason, call, testrig.Refs(customer, ids...)...)
 }
@@ -77,7 +77,7 @@ func TestManyDeadLetters(t *testing.T) {
 	many := *deadLetters
 	w := newWard(t)
 	b, ids := w.accept("1234", 1709, 0, many)
-	w.kill("1234", "job_not_found", testrig.NoJob, ids...)
+	w.makeDead("1234", "job_not_found", testrig.NoJob, ids...)
 
 	r := w.call("dead", "list", "--json")
 	r.wantStatus(t, statusDone)

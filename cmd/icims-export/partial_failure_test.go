@@ -23,7 +23,7 @@ func TestPartialFailureReportsWhatWasDone(t *testing.T) {
 		"done in a batch, not recorded":  {&operate.UnrecordedError{Done: 1, Thing: "dead letter", Err: cause, Batches: batches[:1]}, "1 dead letter done, sent in [1234-aaaaaaaaaaaaaaaa], but"},
 		"something else stays as it was": {cause, "connection refused"},
 	} {
-		if got := brokenOff(c.err, "done").Error(); !strings.Contains(got, c.want) {
+		if got := partialFailure(c.err, "done").Error(); !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q lacks %q", name, got, c.want)
 		}
 	}

@@ -30,10 +30,10 @@ type resumeCommand struct{ laneOrder }
 
 func (c *laneOrder) check() error {
 	if !store.ValidCustomer(c.Customer) {
-		return misused("%q is not an iCIMS customer id: digits only", c.Customer)
+		return usageError("%q is not an iCIMS customer id: digits only", c.Customer)
 	}
 	if strings.TrimSpace(c.Why) == "" {
-		return misused("give a reason with --why; the audit log records it, and icims-export lanes shows it")
+		return usageError("give a reason with --why; the audit log records it, and icims-export lanes shows it")
 	}
 	return nil
 }
@@ -58,12 +58,12 @@ func (c *pauseCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	var r operate.Paused
-	err = o.journalled(ctx, &store.JournalEntry{What: "pause", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+	err = o.logged(ctx, &store.JournalEntry{What: "pause", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
 		r, err = o.Pause(ctx, c.Customer, store.Pause{By: whoIs(c.Who), Why: c.Why, At: now, Until: end})
 		return err
 	})
 	if err != nil {
-		return o.unpaused(err, "is paused", c.Customer)
+		return o.pauseFailed(err, "is paused", c.Customer)
 	}
 	if c.JSON {
 		return writeJSON(p.stdout, r)
@@ -82,8 +82,8 @@ func (c *pauseCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-// unpaused explains why a pause or resume failed.
-func (o *operator) unpaused(err error, what, customer string) error {
+// pauseFailed explains why a pause or resume failed.
+func (o *operator) pauseFailed(err error, what, customer string) error {
 	if unknown, ok := errors.AsType[*operate.PauseUnknownError](err); ok {
 		return failed("cannot tell whether the customer %s. %s Check with: icims-export lanes %s", what, causeOf(unknown.Err), customer)
 	}
@@ -108,12 +108,12 @@ func (c *resumeCommand) Run(ctx context.Context, p *process) error {
 	}
 	defer closeRedis()
 	var r operate.Paused
-	err = o.journalled(ctx, &store.JournalEntry{What: "resume", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+	err = o.logged(ctx, &store.JournalEntry{What: "resume", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
 		r, err = o.Resume(ctx, c.Customer, whoIs(c.Who), c.Why)
 		return err
 	})
 	if err != nil {
-		return o.unpaused(err, "has been resumed", c.Customer)
+		return o.pauseFailed(err, "has been resumed", c.Customer)
 	}
 	if c.JSON {
 		return writeJSON(p.stdout, r)
@@ -153,9 +153,9 @@ func parseUntil(text string, now time.Time) (time.Time, error) {
 	at, ok := readUntil(text, now)
 	switch {
 	case !ok:
-		return at, misused("--until %q is not a time: use a duration such as 2h or 3d, a time today such as 18:30, or a time such as 2026-11-22T18:30:00Z", text)
+		return at, usageError("--until %q is not a time: use a duration such as 2h or 3d, a time today such as 18:30, or a time such as 2026-11-22T18:30:00Z", text)
 	case !at.After(now):
-		return at, misused("--until %s is in the past: use a future time such as %s, or omit it to pause until resumed",
+		return at, usageError("--until %s is in the past: use a future time such as %s, or omit it to pause until resumed",
 			text, now.Add(2*time.Hour).Local().Truncate(time.Minute).Format(time.RFC3339))
 	}
 	return at, nil

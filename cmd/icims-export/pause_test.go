@@ -131,7 +131,7 @@ func TestPauseAndResume(t *testing.T) {
 	} {
 		t.Run(name+" is refused", func(t *testing.T) {
 			r := w.call(c.args...)
-			r.wantStatus(t, statusMisused)
+			r.wantStatus(t, statusUsage)
 			if !strings.Contains(r.errors, c.want) || read() != nil {
 				t.Errorf("got %s", r.errors)
 			}

@@ -67,17 +67,17 @@ func (w *ward) lane() operate.Lane {
 	return operate.Lane{}
 }
 
-// queueTruth is customer 1234's state according to asynq's Inspector.
-type queueTruth struct {
+// queueState is customer 1234's state according to asynq's Inspector.
+type queueState struct {
 	pending, active, later int
 	paused                 map[string]bool
 	archived               map[string]*asynq.TaskInfo // by export
 }
 
-func (w *ward) inspect() queueTruth {
+func (w *ward) inspect() queueState {
 	w.t.Helper()
 	inspector := asynq.NewInspectorFromRedisClient(w.redis)
-	q := queueTruth{paused: map[string]bool{}, archived: map[string]*asynq.TaskInfo{}}
+	q := queueState{paused: map[string]bool{}, archived: map[string]*asynq.TaskInfo{}}
 	queues, err := inspector.Queues()
 	if err != nil {
 		w.t.Fatal(err)
@@ -158,7 +158,7 @@ func TestAsynqsArchiveHoldsTheDeadLetters(t *testing.T) {
 	why := map[string]store.Reason{"sealed": store.ReasonPayloadSealed, "lost": store.ReasonPayloadMissing, "jobless": store.ReasonJobNotFound}
 	agree := func(dead int) map[string]*asynq.TaskInfo {
 		t.Helper()
-		var queue queueTruth
+		var queue queueState
 		defer func() {
 			if t.Failed() {
 				t.Logf("asynq has %d archived tasks, %d pending, %d active and %d for later; lanes: %+v", len(queue.archived), queue.pending, queue.active, queue.later, w.lane())

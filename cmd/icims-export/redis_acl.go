@@ -29,7 +29,7 @@ const (
 func (c *redisACLCommand) Run(p *process) error {
 	passwordFile := p.settings.RedisPasswordFile
 	if passwordFile == "" {
-		return misused("no password file is set: set ICIMS_EXPORT_REDIS_PASSWORD_FILE to the file to create")
+		return usageError("no password file is set: set ICIMS_EXPORT_REDIS_PASSWORD_FILE to the file to create")
 	}
 	random := make([]byte, redisPasswordBytes)
 	_, _ = rand.Read(random) // never fails
@@ -38,7 +38,7 @@ func (c *redisACLCommand) Run(p *process) error {
 	}
 	password, err := config.ReadRedisPassword(passwordFile)
 	if err != nil {
-		return misused("%v", err)
+		return usageError("%v", err)
 	}
 	if warning := config.ExposedFile("the password file of Redis", passwordFile); warning != "" {
 		p.warn(warning)

@@ -84,7 +84,7 @@ func TestRedisACLCreatesPasswordAndUsers(t *testing.T) {
 	})
 	t.Run("no password file is set", func(t *testing.T) {
 		r := call(t, "redis-acl", "--to="+acl)
-		r.wantStatus(t, statusMisused)
+		r.wantStatus(t, statusUsage)
 		if !strings.Contains(r.errors, "ICIMS_EXPORT_REDIS_PASSWORD_FILE") {
 			t.Errorf("it says %s", r.errors)
 		}

@@ -66,9 +66,9 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// through returns the address of a proxy that connects from 127.0.0.2, which Redis treats as
+// proxied returns the address of a proxy that connects from 127.0.0.2, which Redis treats as
 // another machine.
-func through(t *testing.T, addr string) string {
+func proxied(t *testing.T, addr string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -149,7 +149,7 @@ func TestWhyRedisCannotBeUsed(t *testing.T) {
 		"no password":           {"redis://" + locked.Addr(), []string{"refuses the user name or password", "NOAUTH"}},
 		"wrong password":        {"redis://:wrong-one@" + locked.Addr(), []string{"refuses the user name or password", "WRONGPASS"}},
 		"no connections left":   {"redis://" + full.Addr(), []string{"no connections left", "max number of clients reached", "maxclients"}},
-		"protected mode":        {"redis://" + through(t, started()), []string{"protected mode", "DENIED", "Set a password"}},
+		"protected mode":        {"redis://" + proxied(t, started()), []string{"protected mode", "DENIED", "Set a password"}},
 		"plain URL, TLS port":   {"redis://" + tlsOnly, []string{"closes the connection without a response", "rediss://"}},
 		"TLS URL, plain port":   {"rediss://" + plain.Addr(), []string{"does not use TLS on this port", "redis:// instead of rediss://"}},
 		"unknown authority":     {"rediss://" + tlsOnly, []string{"unknown authority", "ICIMS_EXPORT_REDIS_CA_FILE"}},
@@ -237,7 +237,7 @@ func TestRedisAuthorityFile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := call(t, append([]string{"lanes"}, c.args...)...)
-			r.wantStatus(t, statusMisused)
+			r.wantStatus(t, statusUsage)
 			if !strings.Contains(r.errors, c.says) {
 				t.Errorf("%q is missing in %q", c.says, r.errors)
 			}

@@ -17,24 +17,24 @@ type report struct {
 	p       *process
 	json    bool
 	receipt tasks.Receipt
-	result  *store.Batch // nil without waiting
-	ahead   *prospect    // nil after waiting, or if unknown
+	result  *store.Batch   // nil without waiting
+	ahead   *batchForecast // nil after waiting, or if unknown
 	took    time.Duration
 	follow  string // the command that shows more
 	// jobWarning warns about a job that may be wrong.
 	jobWarning string
-	// inputLeft describes the rows that were not read; "" if all were.
-	inputLeft string
+	// unreadRows describes the rows that were not read; "" if all were.
+	unreadRows string
 }
 
 func (c *exportCommand) newReport(p *process) *report { return &report{p: p, json: c.JSON} }
 
-// heedEnd ignores errors after which the rows read so far are exported: too many rows, and input
-// that ends in the middle of a row. The report mentions the rest.
-func (r *report) heedEnd(err error) error {
+// ignoreEndErrors ignores errors after which the rows read so far are exported: too many rows, and
+// input that ends in the middle of a row. The report mentions the rest.
+func (r *report) ignoreEndErrors(err error) error {
 	if beyond, ok := errors.AsType[*tasks.TooManyRowsError](err); ok {
-		r.inputLeft = leftRows(beyond)
-		r.p.sayf("! %s", r.inputLeft)
+		r.unreadRows = leftRows(beyond)
+		r.p.sayf("! %s", r.unreadRows)
 		return nil
 	}
 	if _, ok := errors.AsType[*tasks.CutError](err); ok {
@@ -63,13 +63,13 @@ func (r *report) write(exports iter.Seq2[operate.Outcome, error]) error {
 		}
 	}
 	if r.json {
-		if err := writeJSON(r.p.stdout, exportResult{r.receipt, r.result, r.ahead.json(), r.ahead.heed(), d.dead, r.jobWarning, r.inputLeft}); err != nil {
+		if err := writeJSON(r.p.stdout, exportResult{r.receipt, r.result, r.ahead.json(), r.ahead.warningTexts(), d.dead, r.jobWarning, r.unreadRows}); err != nil {
 			return err
 		}
 	} else {
 		r.print(d)
 	}
-	if r.inputLeft != "" || len(r.receipt.Refused) > 0 || r.result != nil && r.result.Dead > 0 {
+	if r.unreadRows != "" || len(r.receipt.Refused) > 0 || r.result != nil && r.result.Dead > 0 {
 		return partial
 	}
 	return nil

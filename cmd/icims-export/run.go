@@ -19,7 +19,7 @@ import (
 const (
 	statusDone    = 0 // all candidates were exported or skipped
 	statusFailed  = 1 // any other failure
-	statusMisused = 2 // wrong flags, settings or files
+	statusUsage   = 2 // wrong flags, settings or files
 	statusPartial = 3 // some candidates were refused or are dead
 )
 
@@ -107,9 +107,9 @@ func run(ctx context.Context, p *process, args []string) int {
 	case helped:
 		return statusDone
 	case err != nil:
-		p.complain(err)
-		p.complain(helpFor(args, err))
-		return statusMisused
+		p.printError(err)
+		p.printError(helpFor(args, err))
+		return statusUsage
 	}
 	p.settings = cli.Settings
 	out.json = slices.ContainsFunc(parsed.Flags(), func(f *kong.Flag) bool { return f.Name == "json" && f.Target.Bool() })
@@ -200,9 +200,9 @@ type exit struct {
 
 func (e *exit) Error() string { return e.message }
 
-// misused returns a usage error.
-func misused(format string, args ...any) error {
-	return &exit{statusMisused, fmt.Sprintf(format, args...)}
+// usageError returns a usage error.
+func usageError(format string, args ...any) error {
+	return &exit{statusUsage, fmt.Sprintf(format, args...)}
 }
 
 // failed returns an error for a command that failed.
@@ -218,15 +218,15 @@ func (p *process) finish(err error) int {
 	if err == nil {
 		return statusDone
 	}
-	p.complain(err)
+	p.printError(err)
 	if e, ok := errors.AsType[*exit](err); ok {
 		return e.status
 	}
 	return statusFailed
 }
 
-// complain prints each line of an error.
-func (p *process) complain(err error) {
+// printError prints each line of an error.
+func (p *process) printError(err error) {
 	if err == nil {
 		return
 	}

@@ -22,7 +22,7 @@ type serveCommand struct{}
 // Run serves the HTTP API and the console until it is stopped.
 func (serveCommand) Run(ctx context.Context, p *process) error {
 	if p.settings.RedisURL.Embedded() {
-		return misused("`serve` cannot use the embedded Redis: no worker can reach it. Set ICIMS_EXPORT_REDIS_URL to the Redis of the workers, or try icims-export demo")
+		return usageError("`serve` cannot use the embedded Redis: no worker can reach it. Set ICIMS_EXPORT_REDIS_URL to the Redis of the workers, or try icims-export demo")
 	}
 	log := p.logger(zerolog.InfoLevel)
 	hosts, err := hostPolicy(p.settings)
@@ -80,7 +80,7 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", p.settings.APIListen)
 	if err != nil {
-		return misused("cannot listen on %s (%s): set --api-listen to a free address of this machine, such as 127.0.0.1:8081", p.settings.APIListen, rootCause(err))
+		return usageError("cannot listen on %s (%s): set --api-listen to a free address of this machine, such as 127.0.0.1:8081", p.settings.APIListen, rootCause(err))
 	}
 	if err := warnServing(ctx, ledger, listener.Addr(), cert != nil, log); err != nil {
 		_ = listener.Close()
@@ -138,12 +138,12 @@ func readCertificate(s config.Settings, warn func(string)) (*api.Certificate, er
 	}
 	for setting, file := range map[string]string{"ICIMS_EXPORT_API_TLS_CERT": s.APITLSCert, "ICIMS_EXPORT_API_TLS_KEY": s.APITLSKey} {
 		if _, err := os.Stat(file); err != nil {
-			return nil, misused("%s cannot be read (%s): correct %s", file, rootCause(err), setting)
+			return nil, usageError("%s cannot be read (%s): correct %s", file, rootCause(err), setting)
 		}
 	}
 	cert, err := api.ReadCertificate(s.APITLSCert, s.APITLSKey)
 	if err != nil {
-		return nil, misused("%s and %s are not a certificate with its key (%s): both must be PEM and match", s.APITLSCert, s.APITLSKey, rootCause(err))
+		return nil, usageError("%s and %s are not a certificate with its key (%s): both must be PEM and match", s.APITLSCert, s.APITLSKey, rootCause(err))
 	}
 	if warning := config.ExposedFile("the certificate's key", s.APITLSKey); warning != "" {
 		warn(warning)

@@ -78,7 +78,7 @@ func TestServeRefusesInvalidSettings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := w.call(append([]string{"serve", "--log-level=disabled"}, tt.args...)...)
-			r.wantStatus(t, statusMisused)
+			r.wantStatus(t, statusUsage)
 			if !strings.Contains(r.errors, tt.says) {
 				t.Errorf("it says %s", r.errors)
 			}
@@ -86,7 +86,7 @@ func TestServeRefusesInvalidSettings(t *testing.T) {
 	}
 	t.Run("an embedded Redis", func(t *testing.T) {
 		r := call(t, "serve", "--redis-url=embedded")
-		r.wantStatus(t, statusMisused)
+		r.wantStatus(t, statusUsage)
 		if !strings.Contains(r.errors, "no worker can reach it") {
 			t.Errorf("it says %s", r.errors)
 		}

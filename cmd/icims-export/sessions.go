@@ -56,7 +56,7 @@ func (c *sessionsListCommand) Run(ctx context.Context, p *process) error {
 
 type sessionsEndCommand struct {
 	ID string `arg:"" help:"The session's ID, as sessions list shows it."`
-	whoAndWhy
+	actor
 }
 
 // Run ends a session.
@@ -66,10 +66,10 @@ func (c *sessionsEndCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	err = o.journalledAnyway(ctx, &store.JournalEntry{What: "sessions end", Object: c.ID, Who: c.Who, Why: c.Why}, func() error {
+	err = o.loggedIfPossible(ctx, &store.JournalEntry{What: "sessions end", Object: c.ID, Who: c.Who, Why: c.Why}, func() error {
 		switch err := o.Ledger.EndSession(ctx, c.ID); {
 		case errors.Is(err, store.ErrNoSession):
-			return misused("no open session has that ID: icims-export sessions list shows the IDs")
+			return usageError("no open session has that ID: icims-export sessions list shows the IDs")
 		case err != nil:
 			return o.lost(err)
 		}

@@ -49,7 +49,7 @@ func TestSessionsCommand(t *testing.T) {
 		t.Errorf("the session goes on: %v", err)
 	}
 	r = w.call("sessions", "end", one)
-	r.wantStatus(t, statusMisused)
+	r.wantStatus(t, statusUsage)
 	if !strings.Contains(r.errors, "sessions list") {
 		t.Errorf("it says %s", r.errors)
 	}

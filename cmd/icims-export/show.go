@@ -24,7 +24,7 @@ type showCommand struct {
 // Run prints the timeline of a candidate's exports.
 func (c *showCommand) Run(ctx context.Context, p *process) error {
 	if !store.ValidCustomer(c.Customer) {
-		return misused("%q is not an iCIMS customer id (digits only); it comes before the candidate", c.Customer)
+		return usageError("%q is not an iCIMS customer id (digits only); it comes before the candidate", c.Customer)
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)
 	if err != nil {
@@ -42,7 +42,7 @@ func (c *showCommand) Run(ctx context.Context, p *process) error {
 		return nil
 	}
 	if c.Words {
-		err = o.journalled(ctx, &store.JournalEntry{What: "show --words", Customer: c.Customer, Object: o.Ledger.CandidateReference(c.Customer, c.Candidate), Who: c.Who}, read)
+		err = o.logged(ctx, &store.JournalEntry{What: "show --words", Customer: c.Customer, Object: o.Ledger.CandidateReference(c.Customer, c.Candidate), Who: c.Who}, read)
 	} else {
 		err = read()
 	}

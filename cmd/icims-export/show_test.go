@@ -12,7 +12,7 @@ import (
 func TestShow(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
-	jobless, _, ids := w.sorrows()
+	jobless, _, ids := w.makeDeadLetters()
 	t.Run("a candidate's exports are told with how they stand", func(t *testing.T) {
 		r := w.call("show", "1234", "c-00000")
 		r.wantStatus(t, statusDone)
@@ -46,7 +46,7 @@ func TestShow(t *testing.T) {
 	})
 	t.Run("without a keyset it is refused with the remedy", func(t *testing.T) {
 		r := call(t, "show", "1234", "c-00000", "--redis-url="+w.url)
-		r.wantStatus(t, statusMisused)
+		r.wantStatus(t, statusUsage)
 		if !strings.Contains(r.errors, "ICIMS_EXPORT_KEYSET") {
 			t.Errorf("got %s", r.errors)
 		}

@@ -48,7 +48,7 @@ func (c *simCommand) Run(ctx context.Context, p *process) error {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", c.Listen)
 	if err != nil {
-		return misused("cannot listen on %s: set --listen to a free address of this machine, such as 127.0.0.1:8898", c.Listen)
+		return usageError("cannot listen on %s: set --listen to a free address of this machine, such as 127.0.0.1:8898", c.Listen)
 	}
 	origin := originOf(listener.Addr())
 	fmt.Fprint(p.stdout, connectionsFile(origin, tenants))
@@ -70,7 +70,7 @@ func (c *simCommand) Run(ctx context.Context, p *process) error {
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return failed("the simulator ended with an error: %v", err)
 	}
-	p.sayf("%s", simFarewell(sim))
+	p.sayf("%s", simSummary(sim))
 	return nil
 }
 
@@ -102,37 +102,37 @@ func (c *simCommand) tenants() ([]icimstest.TenantConfig, error) {
 	if c.Tenants != "" {
 		f, err := os.Open(c.Tenants)
 		if err != nil {
-			return nil, misused("%s cannot be read: correct --tenants", c.Tenants)
+			return nil, usageError("%s cannot be read: correct --tenants", c.Tenants)
 		}
 		defer f.Close()
 		tenants, err := icimstest.LoadTenants(f)
 		if err != nil {
-			return nil, misused("%s: %s", c.Tenants, strings.Join(strings.Fields(err.Error()), " "))
+			return nil, usageError("%s: %s", c.Tenants, strings.Join(strings.Fields(err.Error()), " "))
 		}
 		return tenants, nil
 	}
 	const mostJobs, mostPeople = 10_000, 100_000
 	switch {
 	case strings.Trim(c.Customer, "0123456789") != "" || c.Customer == "":
-		return nil, misused("--customer must be digits only")
+		return nil, usageError("--customer must be digits only")
 	case c.Jobs < 0 || c.Jobs > mostJobs:
-		return nil, misused("--jobs must be a number from 0 to %d", mostJobs)
+		return nil, usageError("--jobs must be a number from 0 to %d", mostJobs)
 	case c.People < 0 || c.People > mostPeople:
-		return nil, misused("--people must be a number from 0 to %d", mostPeople)
+		return nil, usageError("--people must be a number from 0 to %d", mostPeople)
 	case c.DailyLimit < 1:
-		return nil, misused("--daily-limit must be above zero")
+		return nil, usageError("--daily-limit must be above zero")
 	case c.Rate < 0 || c.Burst < 0 || c.InFlight < 0:
-		return nil, misused("--limit-rate, --limit-burst and --limit-in-flight must not be below zero")
+		return nil, usageError("--limit-rate, --limit-burst and --limit-in-flight must not be below zero")
 	case c.Burst > 0 && c.Rate == 0:
-		return nil, misused("--limit-burst needs --limit-rate")
+		return nil, usageError("--limit-burst needs --limit-rate")
 	case c.Others < 0 || c.Others >= 1:
-		return nil, misused("--second-spender must be from 0 to below 1, such as 0.1")
+		return nil, usageError("--second-spender must be from 0 to below 1, such as 0.1")
 	}
 	t := icimstest.DemoTenant(c.Customer, c.Username, c.Password)
 	t.DailyLimit = c.DailyLimit
 	t.Limits = icimstest.Limits{CallsPerSecond: c.Rate, Burst: c.Burst, InFlight: c.InFlight}
 	t.SecondSpender.Share = c.Others
-	m := newMadeUp(c.Seed)
+	m := newCandidateGenerator(c.Seed)
 	for i := len(t.Jobs); i < c.Jobs; i++ {
 		t.Jobs = append(t.Jobs, icimstest.Job{ID: int64(1701 + i), Title: m.faker.JobDescriptor() + " " + m.faker.JobTitle(), Number: fmt.Sprintf("2026-%d", 1701+i), Portals: []int{1 + i%2}})
 	}
@@ -148,7 +148,7 @@ func (c *simCommand) faults() (icimstest.Faults, error) {
 	var f icimstest.Faults
 	for kind, rate := range c.Fault {
 		if rate < 0 || rate > 1 {
-			return f, misused("--fault %s: the rate must be from 0 to 1", kind)
+			return f, usageError("--fault %s: the rate must be from 0 to 1", kind)
 		}
 	}
 	text, err := yaml.Marshal(c.Fault)
@@ -156,7 +156,7 @@ func (c *simCommand) faults() (icimstest.Faults, error) {
 		return f, fmt.Errorf("faults: %w", err)
 	}
 	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil || f.SearchLag+f.SlowFor+f.LateBy != 0 || f.OverlongBytes != 0 {
-		return f, misused("--fault: unknown kind; known kinds: %s", strings.Join(faultKinds(), ", "))
+		return f, usageError("--fault: unknown kind; known kinds: %s", strings.Join(faultKinds(), ", "))
 	}
 	f.SearchLag = c.SearchLag
 	return f, nil
@@ -253,8 +253,8 @@ func simHelp(origin string, tenants []icimstest.TenantConfig, addr net.Addr) str
 	return b.String()
 }
 
-// simFarewell summarizes what the simulator has seen.
-func simFarewell(sim *icimstest.Simulator) string {
+// simSummary summarizes what the simulator has seen.
+func simSummary(sim *icimstest.Simulator) string {
 	seen := sim.Invariants()
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nStopped after %d calls, with %d people and %d workflows.", sim.CallCount(), seen.People, seen.Workflows)

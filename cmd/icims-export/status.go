@@ -30,10 +30,10 @@ var errMoving = &exit{status: statusFailed}
 func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	id, err := store.ParseBatchID(c.Batch)
 	if err != nil {
-		return misused("%v", err)
+		return usageError("%v", err)
 	}
 	if p.settings.RedisURL.Embedded() {
-		return misused("status cannot use the embedded Redis, which is empty: set ICIMS_EXPORT_REDIS_URL to the Redis of the workers")
+		return usageError("status cannot use the embedded Redis, which is empty: set ICIMS_EXPORT_REDIS_URL to the Redis of the workers")
 	}
 	client, closeRedis, err := openRedis(ctx, p.settings, p.warn)
 	if err != nil {
@@ -59,9 +59,9 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	if c.Failed {
 		exports = onlyDead(exports)
 	}
-	var ahead *prospect
+	var ahead *batchForecast
 	if b.Moving() > 0 {
-		ahead = p.prospectOf(ctx, desk, b)
+		ahead = p.forecastOf(ctx, desk, b)
 	}
 	if c.JSON {
 		err = writeStatusJSON(p.stdout, b, ahead, exports)
@@ -92,7 +92,7 @@ func onlyDead(exports iter.Seq2[operate.Outcome, error]) iter.Seq2[operate.Outco
 }
 
 // print prints the counts and the exports: as tables on a terminal, tab-separated otherwise.
-func (c *statusCommand) print(p *process, b store.Batch, ahead *prospect, exports iter.Seq2[operate.Outcome, error]) error {
+func (c *statusCommand) print(p *process, b store.Batch, ahead *batchForecast, exports iter.Seq2[operate.Outcome, error]) error {
 	width, onTerminal := terminal(p.stdout)
 	s := style{p.colours(p.stdout)}
 	if !onTerminal {
@@ -203,12 +203,12 @@ func writeTabs(out io.Writer, exports iter.Seq2[operate.Outcome, error]) error {
 }
 
 // writeStatusJSON streams one JSON object, without holding all exports in memory.
-func writeStatusJSON(out io.Writer, b store.Batch, ahead *prospect, exports iter.Seq2[operate.Outcome, error]) error {
+func writeStatusJSON(out io.Writer, b store.Batch, ahead *batchForecast, exports iter.Seq2[operate.Outcome, error]) error {
 	head, err := json.Marshal(struct {
 		Batch    store.Batch        `json:"batch"`
 		Forecast *forecast.Forecast `json:"forecast,omitempty"`
 		Warnings []string           `json:"warnings,omitempty"`
-	}{b, ahead.json(), ahead.heed()})
+	}{b, ahead.json(), ahead.warningTexts()})
 	if err != nil {
 		return err
 	}

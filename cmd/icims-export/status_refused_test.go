@@ -47,7 +47,7 @@ func TestStatusListsRefusedRows(t *testing.T) {
 		t.Errorf("%q is missing in %s", want, r.errors)
 	}
 
-	w.call("status", batch, "--refused", "--failed").wantStatus(t, statusMisused)
+	w.call("status", batch, "--refused", "--failed").wantStatus(t, statusUsage)
 
 	// With a keyset that does not open the rows, status says so.
 	other, err := store.NewKeyset()

@@ -26,7 +26,7 @@ func (p *process) traces(ctx context.Context, log zerolog.Logger) (provider trac
 	provider, flush, err = otlp.Start(ctx, s, log)
 	switch {
 	case err != nil && ours:
-		return nil, none, misused("ICIMS_EXPORT_OTLP_ENDPOINT: %s", rootCause(err))
+		return nil, none, usageError("ICIMS_EXPORT_OTLP_ENDPOINT: %s", rootCause(err))
 	case err != nil:
 		log.Warn().Str("problem", rootCause(err)).Msg("OTEL_EXPORTER_OTLP_ENDPOINT is invalid, so nothing is traced")
 		return nil, none, nil

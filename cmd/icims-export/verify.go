@@ -16,7 +16,7 @@ type verifyCommand struct {
 	Job             int64         `placeholder:"ID" help:"System id of the test candidate's job. Default: the first job of a portal."`
 	NoTestCandidate bool          `help:"Send no test candidate; write nothing to iCIMS."`
 	Wait            time.Duration `default:"10m" placeholder:"DURATION" help:"How long to follow it. It continues in the background."`
-	whoAndWhy
+	actor
 }
 
 // verifyPatience is how long other commands follow a verification that they request.
@@ -28,7 +28,7 @@ func (c *verifyCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	if c.Job < 0 {
-		return misused("%d is not a job: use its system id from icims-export jobs %s", c.Job, c.Customer)
+		return usageError("%d is not a job: use its system id from icims-export jobs %s", c.Job, c.Customer)
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)
 	if err != nil {
@@ -45,7 +45,7 @@ func (c *verifyCommand) verify(ctx context.Context, o *operator) error {
 		joined bool
 	)
 	args := verify.Args{Job: c.Job, NoTestCandidate: c.NoTestCandidate}
-	err := o.journalled(ctx, &store.JournalEntry{What: "verify", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+	err := o.logged(ctx, &store.JournalEntry{What: "verify", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
 		e, joined, err = o.RequestControl(ctx, c.Customer, store.ControlVerify, args, whoIs(c.Who))
 		return err
 	})

@@ -57,6 +57,6 @@ func TestVerifyWithoutAWorkerSaysSo(t *testing.T) {
 	w.work()
 	r = w.call("verify", "1234")
 	r.wantStatus(t, statusDone)
-	w.call("verify", "acme").wantStatus(t, statusMisused)
-	w.call("verify", "1234", "--job=-1").wantStatus(t, statusMisused)
+	w.call("verify", "acme").wantStatus(t, statusUsage)
+	w.call("verify", "1234", "--job=-1").wantStatus(t, statusUsage)
 }

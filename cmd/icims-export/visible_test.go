@@ -19,7 +19,7 @@ func TestNoCommandPrintsControlCharacters(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	batch, ids := w.accept("1234", 999, 0, 6)
-	w.kill("1234", "icims_field_refused", store.Called{Op: "people.create", Status: 400, Reason: "icims_field_refused", Sent: "yes", Transaction: "T-1", Problems: []string{"code 4 on email: " + misleading}}, ids[:4]...)
+	w.makeDead("1234", "icims_field_refused", store.Called{Op: "people.create", Status: 400, Reason: "icims_field_refused", Sent: "yes", Transaction: "T-1", Problems: []string{"code 4 on email: " + misleading}}, ids[:4]...)
 	whoWhy := []string{"--who=" + misleading, "--why=" + misleading}
 	shown := 0
 	for _, args := range [][]string{

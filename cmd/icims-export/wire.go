@@ -30,7 +30,7 @@ func openRedis(ctx context.Context, s config.Settings, warn func(string)) (redis
 	}
 	client, err := s.RedisClient()
 	if err != nil {
-		return nil, nil, misused("%v", err)
+		return nil, nil, usageError("%v", err)
 	}
 	if warning := config.ExposedFile("the password file of Redis", s.RedisPasswordFile); warning != "" {
 		warn(warning)
@@ -87,16 +87,16 @@ func redisFailed(s config.Settings, err error) error {
 func readKeyset(s config.Settings, warn func(string)) (*store.Keyset, error) {
 	const remedy = "icims-export keys new --to keyset.json"
 	if s.Keyset == "" {
-		return nil, misused("no keyset is set: create one with %q and set ICIMS_EXPORT_KEYSET to it; producers and workers share it", remedy)
+		return nil, usageError("no keyset is set: create one with %q and set ICIMS_EXPORT_KEYSET to it; producers and workers share it", remedy)
 	}
 	keys, err := store.ReadKeysetFile(s.Keyset)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, misused("the keyset %s does not exist: correct ICIMS_EXPORT_KEYSET, or create one with %q", s.Keyset, remedy)
+		return nil, usageError("the keyset %s does not exist: correct ICIMS_EXPORT_KEYSET, or create one with %q", s.Keyset, remedy)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, misused("the keyset %s cannot be read: give this user read permission", s.Keyset)
+		return nil, usageError("the keyset %s cannot be read: give this user read permission", s.Keyset)
 	case err != nil:
-		return nil, misused("%v", err)
+		return nil, usageError("%v", err)
 	}
 	if warning := config.ExposedFile("the keyset", s.Keyset); warning != "" {
 		warn(warning)
@@ -181,7 +181,7 @@ func hostPolicy(s config.Settings) (icims.HostPolicy, error) {
 		policy, err = policy.WithProxy(string(s.IcimsProxy))
 	}
 	if err != nil {
-		return icims.HostPolicy{}, misused("%v", err)
+		return icims.HostPolicy{}, usageError("%v", err)
 	}
 	return policy, nil
 }
@@ -197,10 +197,10 @@ type connections struct {
 func readConnections(s config.Settings, hosts icims.HostPolicy, lookupEnv func(string) (string, bool)) (connections, error) {
 	var c connections
 	if s.Connections == "" {
-		return c, misused("no connections are set: write a YAML file (see docs/configuration.md) and set ICIMS_EXPORT_CONNECTIONS to it")
+		return c, usageError("no connections are set: write a YAML file (see docs/configuration.md) and set ICIMS_EXPORT_CONNECTIONS to it")
 	}
 	if _, err := os.Stat(s.Connections); errors.Is(err, fs.ErrNotExist) {
-		return c, misused("%s does not exist: correct ICIMS_EXPORT_CONNECTIONS, or create it (see docs/configuration.md)", s.Connections)
+		return c, usageError("%s does not exist: correct ICIMS_EXPORT_CONNECTIONS, or create it (see docs/configuration.md)", s.Connections)
 	}
 	good, warnings, err := config.ReadConnections(s.Connections, lookupEnv, s.Limits())
 	c.warnings = warnings
@@ -216,9 +216,9 @@ func readConnections(s config.Settings, hosts icims.HostPolicy, lookupEnv func(s
 	}
 	if len(c.usable) == 0 {
 		if len(c.problems) == 0 {
-			return c, misused("%s contains no connection: add one", s.Connections)
+			return c, usageError("%s contains no connection: add one", s.Connections)
 		}
-		return c, misused("%s", strings.Join(c.problems, "\n"))
+		return c, usageError("%s", strings.Join(c.problems, "\n"))
 	}
 	return c, nil
 }

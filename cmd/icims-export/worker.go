@@ -21,7 +21,7 @@ const trimEvery = time.Minute
 // Run runs the worker until it is stopped.
 func (workerCommand) Run(ctx context.Context, p *process) error {
 	if p.settings.RedisURL.Embedded() {
-		return misused("`worker` cannot use the embedded Redis: no producer can reach it. Set ICIMS_EXPORT_REDIS_URL to the Redis that producers use")
+		return usageError("`worker` cannot use the embedded Redis: no producer can reach it. Set ICIMS_EXPORT_REDIS_URL to the Redis that producers use")
 	}
 	log := p.logger(zerolog.InfoLevel)
 	hosts, err := hostPolicy(p.settings)
