@@ -23,6 +23,7 @@ const (
 	WarningSeveralProfiles  Warning = "several_profiles"
 	WarningFieldRefused     Warning = "field_refused"
 	WarningNotUpdated       Warning = "employee_not_updated"
+	WarningUpdateRefused    Warning = "update_refused"
 	WarningSaved            Warning = "saved_with_warning"
 	WarningFolderDropped    Warning = "folder_dropped"
 	WarningFolderHidden     Warning = "folder_hidden"
@@ -41,6 +42,7 @@ var warningTexts = map[Warning]string{
 	WarningSeveralProfiles:  "iCIMS has several profiles with this email; one of them was used.",
 	WarningFieldRefused:     "iCIMS refused a field; the rest was saved.",
 	WarningNotUpdated:       "The profile belongs to an employee or hiring manager and was not changed.",
+	WarningUpdateRefused:    "iCIMS refused to change the profile, so it keeps its data. Correct in iCIMS what the record lacks, or let the API user change people.",
 	WarningSaved:            "iCIMS saved the record with a warning about a field.",
 	WarningFolderDropped:    "iCIMS did not accept the connection's folder and chose another. Correct the folder, or move the profile.",
 	WarningFolderHidden:     "iCIMS does not show the profile's folder. It may be an employee's, so the profile was not changed. Let the API user see the folder, or set missing_folder to candidate.",
@@ -100,8 +102,17 @@ func (ws *WarningSet) Add(more ...Warning) {
 }
 
 // Owes reports whether part of the person's history is missing in iCIMS.
-func (ws WarningSet) Owes() bool {
-	return slices.Contains(ws, WarningEducationOwed) || slices.Contains(ws, WarningExperienceOwed)
+func (ws WarningSet) Owes() bool { return len(ws.Owed()) > 0 }
+
+// Owed returns the warnings about parts of the person's history that are missing in iCIMS.
+func (ws WarningSet) Owed() []Warning {
+	var owed []Warning
+	for _, w := range ws {
+		if w == WarningEducationOwed || w == WarningExperienceOwed {
+			owed = append(owed, w)
+		}
+	}
+	return owed
 }
 
 // Codes encodes the set for the ledger.

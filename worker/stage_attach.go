@@ -134,18 +134,23 @@ func (s attachStage) createWorkflow(ctx context.Context, x *export) outcome {
 		if !ok || refusal.Class != icims.ClassPermanent {
 			return failed(err)
 		}
-		if source && isAbout(refusal, mapping.FieldSource) {
-			s.tenant.refuseSource(s.conn)
-			source = false
-			continue
+		unnamed := refusal.Reason == icims.ReasonFieldRefused && len(refusal.Fields()) == 0
+		if unnamed && !x.createdNow { // it may mean that the workflow exists
+			if o := s.linked(ctx, x); o.kind != proceed {
+				return o
+			}
 		}
-		if isAbout(refusal, mapping.FieldStatus) && !status.IsZero() {
+		switch {
+		case (isAbout(refusal, mapping.FieldStatus) || unnamed) && !status.IsZero():
 			if status, err = s.nextStatus(ctx, status, known); err != nil {
 				return failed(err)
 			}
-			continue
+		case (isAbout(refusal, mapping.FieldSource) || unnamed) && source:
+			s.tenant.refuseSource(s.conn)
+			source = false
+		default:
+			return s.refused(ctx, x, refusal)
 		}
-		return s.refused(ctx, x, refusal)
 	}
 }
 
@@ -153,19 +158,27 @@ func (s attachStage) createWorkflow(ctx context.Context, x *export) outcome {
 // for a pair is not documented (API sheet §9.2).
 func (s attachStage) refused(ctx context.Context, x *export, refusal *icims.Error) outcome {
 	if refusal.Status == 400 || refusal.Status == 409 {
-		id, err := s.existing(ctx, x)
-		if err != nil {
-			return failed(err)
-		}
-		if id != 0 {
-			x.notef("iCIMS refused a second workflow; workflow %d already exists", id)
-			return outcome{kind: done, workflow: id}
+		if o := s.linked(ctx, x); o.kind != proceed {
+			return o
 		}
 	}
 	if refusal.Reason != icims.ReasonNotFound {
 		return failed(refusal)
 	}
 	return s.notFound(ctx, x, refusal)
+}
+
+// linked ends the export if a workflow links the person to the job, and proceeds otherwise.
+func (s attachStage) linked(ctx context.Context, x *export) outcome {
+	id, err := s.existing(ctx, x)
+	switch {
+	case err != nil:
+		return failed(err)
+	case id != 0:
+		x.notef("iCIMS refused a second workflow; workflow %d already exists", id)
+		return outcome{kind: done, workflow: id}
+	}
+	return outcome{}
 }
 
 // notFound finds out whether the person or the job is gone.

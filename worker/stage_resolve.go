@@ -90,6 +90,10 @@ func (s resolveStage) settleCreate(ctx context.Context, x *export) outcome {
 	}
 	x.personID, x.personMade = f.people[0].ID, true
 	x.notef("the lost POST created person %d, which is adopted", x.personID)
+	// Entries that were to be added one by one after the create.
+	if err := (writeStage{s.lane}).fill(ctx, x, x.personID, x.warnings.Owed()); err != nil && icims.ClassOf(err) != icims.ClassPermanent {
+		return failed(err)
+	}
 	err = s.ledger.Step(ctx, x.claim, store.Step{
 		To: store.Created, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.Codes(),
 		Entry: x.entry(s.now(), "resolved"),

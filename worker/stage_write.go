@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -31,6 +32,10 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 	if err := s.ledger.Step(ctx, x.claim, store.Step{To: store.Creating, Lease: s.settings.Lease}); err != nil {
 		return ledgerFault(err)
 	}
+	// Everything is sent again, whatever an earlier attempt left out.
+	x.warnings = slices.DeleteFunc(x.warnings, func(w mapping.Warning) bool {
+		return w.Code() == mapping.WarningFieldRefused || (mapping.WarningSet{w}).Owes()
+	})
 	fields, ws := mapping.Person(x.payload.Candidate, s.conn)
 	x.warn(ws...)
 	held, err := s.sendFields(x, request{fields: fields}, func(f icims.Fields) (*icims.Response, error) {
@@ -126,20 +131,36 @@ func (s writeStage) update(ctx context.Context, x *export) outcome {
 	x.warn(ws...)
 	if len(changes) > 0 {
 		_, err := s.sendFields(x, request{fields: changes, update: true}, func(f icims.Fields) (*icims.Response, error) { return s.client.PatchPerson(ctx, id, f) })
-		if err != nil {
+		if err = s.toleratedUpdate(x, err); err != nil {
 			return s.updateFailed(err)
 		}
 	}
 	for _, phone := range phones {
-		if err := s.addEntry(ctx, x, id, request{collection: mapping.FieldPhones, fields: phone}); err != nil {
+		err := s.addEntry(ctx, x, id, request{collection: mapping.FieldPhones, fields: phone})
+		if err = s.toleratedUpdate(x, err); err != nil {
 			return s.updateFailed(err)
 		}
 	}
-	if err := s.fill(ctx, x, id); err != nil {
+	if err := s.toleratedUpdate(x, s.fill(ctx, x, id, s.owed(x))); err != nil {
 		return s.updateFailed(err)
 	}
 	x.personID = id
 	return outcome{}
+}
+
+// toleratedUpdate returns nil for iCIMS's final refusal to change this person: it does not keep the
+// person off the job.
+func (s writeStage) toleratedUpdate(x *export, err error) error {
+	e, ok := errors.AsType[*icims.Error](err)
+	switch {
+	case !ok, e.Reason == icims.ReasonNotFound:
+		return err
+	case e.Class == icims.ClassPermanent, e.Class == icims.ClassAccess && e.Status == http.StatusNotFound:
+		x.notef("iCIMS refused to change person %d", x.person.ID)
+		x.warn(mapping.WarningUpdateRefused)
+		return nil
+	}
+	return err
 }
 
 // updateFailed retries if the person was merged or purged between the read and the write.
@@ -172,11 +193,15 @@ func (s writeStage) sendFields(x *export, r request, send func(icims.Fields) (*i
 			return r.held, nil
 		}
 		refusal, ok := errors.AsType[*icims.Error](err)
-		if !ok {
-			return nil, err
+		var ws []mapping.Warning
+		if ok {
+			ws, ok = s.tenant.dropRefused(&r, refusal)
 		}
-		ws, ok := s.tenant.dropRefused(&r, refusal)
 		if !ok {
+			// The request may have taken effect: what was left out of it is not in iCIMS then.
+			for _, entry := range r.held {
+				x.warn(s.tenant.aboutField(entry.collection, "")...)
+			}
 			return nil, err
 		}
 		x.notef("iCIMS refused %s, so the rest was sent", strings.Join(refusal.Fields(), ", "))

@@ -56,8 +56,7 @@ func (s writeStage) owed(x *export) []mapping.Warning {
 
 // fill adds owed entries to a history that is empty in iCIMS. A history with entries is left
 // alone.
-func (s writeStage) fill(ctx context.Context, x *export, id icims.PersonID) error {
-	owed := s.owed(x)
+func (s writeStage) fill(ctx context.Context, x *export, id icims.PersonID, owed []mapping.Warning) error {
 	if len(owed) == 0 {
 		return nil
 	}

@@ -16,6 +16,7 @@ import (
 type fieldHistory struct {
 	accepted bool
 	refused  map[string]bool // different values
+	left     int             // how often the field was left out
 }
 
 // acceptedField is the history of every field with an accepted value. It never changes.
@@ -25,6 +26,11 @@ const (
 	// dropAfter is how many different values of a field are refused before the field is left out,
 	// and how often one value is refused before that value is.
 	dropAfter = 3
+	// dropHistoryAfter is dropAfter for education and work experience, whose values differ from
+	// person to person: many may be refused in a row of a field that the tenant has.
+	dropHistoryAfter = 20
+	// probeEvery is how often a field that is left out is sent all the same: it may be accepted.
+	probeEvery = 10
 	// maxValues bounds the refused values that are kept.
 	maxValues = 10_000
 )
@@ -50,8 +56,7 @@ func (t *tenant) prepare(r *request) []mapping.Warning {
 		return ws
 	}
 	for _, name := range sortedNames(r.fields) {
-		history := t.fields[name]
-		if history != nil && !history.accepted && len(history.refused) >= dropAfter || t.refuses(name, r.fields[name]) {
+		if t.leavesOut(name) || t.refuses(name, r.fields[name]) {
 			r.fields = without(r.fields, name)
 			ws.Add(t.aboutField(name, "")...)
 			continue
@@ -70,8 +75,30 @@ func (t *tenant) prepare(r *request) []mapping.Warning {
 	return ws
 }
 
+// leavesOut reports whether a field is left out this time. The caller holds mu.
+func (t *tenant) leavesOut(name string) bool {
+	known := t.fields[name]
+	if known == nil || known.accepted || len(known.refused) < t.dropFieldAfter(name) {
+		return false
+	}
+	known.left++
+	return known.left%probeEvery != 0
+}
+
+func (t *tenant) dropFieldAfter(name string) int {
+	if name == t.names.Education.Collection || name == t.names.WorkExperience.Collection {
+		return dropHistoryAfter
+	}
+	return dropAfter
+}
+
 func (t *tenant) prepareEntry(collection string, e *request) []mapping.Warning {
 	var ws mapping.WarningSet
+	if t.refuses(collection, []icims.Fields{e.fields}) {
+		e.fields = icims.Fields{}
+		ws.Add(t.aboutField(collection, "")...)
+		return ws
+	}
 	for _, child := range sortedNames(e.fields) {
 		if t.refuses(collection+"."+child, e.fields[child]) {
 			e.fields = without(e.fields, child)
@@ -122,6 +149,9 @@ func (t *tenant) dropRefused(r *request, err *icims.Error) ([]mapping.Warning, b
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if len(err.Fields()) == 0 {
+		return t.dropOptional(r)
+	}
 	var ws mapping.WarningSet
 	named := 0
 	for _, p := range err.Problems {
@@ -136,6 +166,31 @@ func (t *tenant) dropRefused(r *request, err *icims.Error) ([]mapping.Warning, b
 		ws.Add(about...)
 	}
 	return ws, named > 0
+}
+
+// dropOptional removes from a request what iCIMS does not require: it refused a field without
+// naming it. Entries of collections are held. It returns false if nothing is left to remove.
+func (t *tenant) dropOptional(r *request) ([]mapping.Warning, bool) {
+	if r.collection != "" {
+		e := r.fields
+		r.fields = icims.Fields{}
+		return t.aboutField(r.collection, ""), len(e) > 0
+	}
+	var ws mapping.WarningSet
+	dropped := false
+	for _, name := range sortedNames(r.fields) {
+		if slices.Contains(requiredFields, name) {
+			continue
+		}
+		dropped = true
+		if entries, ok := r.fields[name].([]icims.Fields); ok {
+			r.hold(name, entries, func(icims.Fields) bool { return true })
+			continue
+		}
+		r.fields = without(r.fields, name)
+		ws.Add(t.aboutField(name, "")...)
+	}
+	return ws, dropped
 }
 
 func (t *tenant) dropRefusedField(r *request, p icims.Problem) ([]mapping.Warning, bool) {
@@ -163,8 +218,7 @@ func (t *tenant) dropRefusedField(r *request, p icims.Problem) ([]mapping.Warnin
 		t.refuseField(name, r.fields[name])
 		r.fields = without(r.fields, name)
 		return t.aboutField(name, ""), true
-	case child == "":
-		t.refuseField(name, r.fields[name])
+	case child == "": // nothing is known about the entries until each is sent by itself
 		r.hold(name, entries, func(icims.Fields) bool { return true })
 		return nil, true
 	}
@@ -238,7 +292,7 @@ func (t *tenant) refuseField(name string, value any) {
 		t.fields[name] = history
 	}
 	key := valueKey(name, value)
-	if !history.accepted && len(history.refused) < dropAfter {
+	if !history.accepted && len(history.refused) < t.dropFieldAfter(name) {
 		history.refused[key] = true
 	}
 	t.remember(key)

@@ -33,7 +33,7 @@ type Behaviour struct {
 	// (saved without it) or refuse. iCIMS documents a warning for a bad field name.
 	UnknownField string `json:"unknown_field,omitempty" yaml:"unknown_field"`
 	// EntryProblemNames is the field name in a problem with a value within a collection: path
-	// (education.school), child (school) or collection (education).
+	// (education.school), child (school), collection (education) or none.
 	EntryProblemNames string `json:"entry_problem_names,omitempty" yaml:"entry_problem_names"`
 	// OverlongText is how text over the field's limit is treated: refuse or truncate.
 	OverlongText string `json:"overlong_text,omitempty" yaml:"overlong_text"`
@@ -223,7 +223,7 @@ func (b Behaviour) check() error {
 		{"duplicate_entry_location", b.DuplicateEntryLocation, []string{Existing, Absent}},
 		{"status_by_value", b.StatusByValue, []string{Accepted, Refused, Ignored, IgnoredWarn}},
 		{"unknown_field", b.UnknownField, []string{Warn, Refuse}},
-		{"entry_problem_names", b.EntryProblemNames, []string{Path, Child, Collection}},
+		{"entry_problem_names", b.EntryProblemNames, []string{Path, Child, Collection, None}},
 		{"folder", b.Folder, []string{Shown, Hidden}},
 		{"entry_primary", b.EntryPrimary, []string{Absent, Present}},
 		{"patch_location", b.PatchLocation, []string{Present, Absent}},

@@ -149,6 +149,8 @@ func (s *scan) pathOf(f *field, child string) string {
 		return child
 	case Collection:
 		return f.name
+	case None:
+		return ""
 	}
 	return f.name + "." + child
 }
