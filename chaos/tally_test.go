@@ -33,7 +33,7 @@ func (y *tally) timelines(t *testing.T, r *rig, batches []store.BatchID) {
 	y.told = map[string]int{}
 	phrases := []struct{ begin, name string }{
 		{"the lost POST created person", "people adopted"},
-		{"iCIMS has nobody with this email: the lost POST", "people's POSTs repeated"},
+		{"iCIMS has no person with this email: the lost POST", "people's POSTs repeated"},
 		{"workflow", "workflows found or adopted"},
 		{"the lost POST created no workflow", "workflows' POSTs repeated"},
 	}

@@ -118,7 +118,7 @@ func (c *Client) Nobody(ctx context.Context, q Query) (NobodyShape, *Response, e
 	return NobodyShape{}, resp, nil
 }
 
-var errUnexpectedHit error = detail("a search for nobody has a hit")
+var errUnexpectedHit error = detail("a search without results has a hit")
 
 // WithNobodyCode makes searches read an object "errors" whose problems all have this code as
 // "nothing found", as they do for code 2. Pass the code that [Client.Nobody] returned for this

@@ -42,8 +42,8 @@ func TestTimelineInSentences(t *testing.T) {
 			"Attempt 2 on 4 Mar 2026, 05:06: the lost POST had created person 17, who is adopted. Succeeded.",
 		},
 		"what a search after a lost answer has shown": {
-			store.Entry{What: "resolved", Attempt: 2, Findings: []string{"iCIMS has nobody with this email: the lost POST did not take effect and is repeated"}}, false,
-			"Attempt 2 on 4 Mar 2026, 05:06: iCIMS has nobody with this email: the lost POST did not take effect and is repeated.",
+			store.Entry{What: "resolved", Attempt: 2, Findings: []string{"iCIMS has no person with this email: the lost POST did not take effect and is repeated"}}, false,
+			"Attempt 2 on 4 Mar 2026, 05:06: iCIMS has no person with this email: the lost POST did not take effect and is repeated.",
 		},
 		"a pause that is no attempt, before any call": {
 			store.Entry{What: "deferred", Reason: "icims_quota_exhausted", Attempt: 1, Again: 3600, Calls: []store.Called{{Op: "admit"}}}, false,

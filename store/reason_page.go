@@ -26,7 +26,7 @@ var meanings = map[Reason]string{
 	ReasonJobNotFound:    "iCIMS says that the job does not exist. The job is read once before the first profile of a batch is created. If it is deleted later, profiles may exist without a workflow: the batch counts them, and a retry continues from there.",
 	ReasonBudgetSpent:    "The first failure is older than the retry budget (`ICIMS_EXPORT_RETRY_BUDGET`). The export's timeline shows the failures.",
 	ReasonPayloadSealed:  "The candidate was sealed with a key that the worker's keyset lacks.",
-	ReasonPayloadMissing: "Redis has the export's record but not the candidate's data. Redis lost the data, or somebody deleted it.",
+	ReasonPayloadMissing: "Redis has the export's record but not the candidate's data. Redis lost the data, or it was deleted.",
 	ReasonForged:         "The record's target, options, candidate or email differ from the accepted ones. Nothing was sent to iCIMS.",
 	ReasonPayloadBroken:  "The data was opened, but is not a valid candidate.",
 	ReasonCancelled:      "`icims-export cancel` ended the export while it waited, and purged the candidate's data. Sending the batch again with its idempotency key does not revive it.",

@@ -125,7 +125,7 @@ var codes = map[Code]CodeInfo{
 	CodeNotVisible:   {"No search finds the test candidate, although iCIMS has it. Exports would create duplicates of existing people.", askIcims + "let the API user see all people in searches (login group, security filters), then verify again. Pause the customer until then."},
 	CodeSearchSingle: {"A search for several addresses does not find the last of them.", "No action needed. Each candidate is looked up by itself, which takes one more call."},
 	CodePairUnseen:   {"Neither a search nor a read by person and job shows the test candidate's workflow.", askIcims + "give the API user the right to see recruiting workflows, then verify again. Until then existing people are not added to jobs (link_unreadable), to avoid duplicate workflows."},
-	CodePairHidden:   {"A workflow cannot be read by person and job.", askIcims + "give the API user the right to recruiting workflows. Until then, a person whom somebody else just added to a job may be added twice, if iCIMS allows that."},
+	CodePairHidden:   {"A workflow cannot be read by person and job.", askIcims + "give the API user the right to recruiting workflows. Until then, a person who was just added to a job may be added twice, if iCIMS allows that."},
 
 	CodeNeedsEarlier: {"An earlier check failed.", "Fix the earlier check, then verify again."},
 	CodeNotAsked:     {"Not requested.", ""},

@@ -99,7 +99,7 @@ const (
 
 // findings describes them in the log.
 var findings = map[Finding]string{
-	FindingOrphan:      "task that nobody handles",
+	FindingOrphan:      "task without a handler",
 	FindingDeadWorker:  "export of a dead worker",
 	FindingUnclaimed:   "task that claims nothing",
 	FindingInterrupted: "claim whose lease ran out",

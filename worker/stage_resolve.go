@@ -81,11 +81,11 @@ func (s resolveStage) settleCreate(ctx context.Context, x *export) outcome {
 		return failed(err)
 	}
 	if why, spent := s.retries.spent(x.claim); f.none() && spent {
-		x.notef("iCIMS has nobody with this email: the lost POST did not take effect and is not repeated")
+		x.notef("iCIMS has no person with this email: the lost POST did not take effect and is not repeated")
 		return outcome{kind: dead, reason: why}
 	}
 	if f.none() {
-		x.notef("iCIMS has nobody with this email: the lost POST did not take effect and is repeated")
+		x.notef("iCIMS has no person with this email: the lost POST did not take effect and is repeated")
 		return outcome{}
 	}
 	x.personID, x.personMade = f.people[0].ID, true
