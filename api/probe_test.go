@@ -288,7 +288,7 @@ func TestUnexpectedErrorsRevealNothing(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a panic in the middle of an answer breaks it off", func(t *testing.T) {
+	t.Run("a panic during a response aborts it", func(t *testing.T) {
 		p.stream = func(w http.ResponseWriter, _ *http.Request) {
 			w.Write(bytes.Repeat([]byte("x"), 1<<16))
 			panic(canary)

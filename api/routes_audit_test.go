@@ -15,7 +15,7 @@ func TestAuditOverTheAPI(t *testing.T) {
 	_, ids := r.acceptCandidates("1234", 1709, 0, 3)
 	operator := r.key(ScopeOperate, "1234")
 	const path = "/v1/customers/1234/audit"
-	t.Run("of a customer whose records agree it is clean", func(t *testing.T) {
+	t.Run("it is clean if the records agree", func(t *testing.T) {
 		var got AuditReport
 		r.call(operator, http.MethodGet, path, nil).is(http.StatusOK, &got)
 		if !got.Clean || got.Counts.Accepted != 3 || got.Counts.Moving != 3 || got.Violations == nil {
@@ -32,14 +32,14 @@ func TestAuditOverTheAPI(t *testing.T) {
 	if err := r.redis.Del(t.Context(), "ix:{1234}:p:"+ids[0]).Err(); err != nil {
 		t.Fatal(err)
 	}
-	t.Run("what must never be so is told", func(t *testing.T) {
+	t.Run("broken promises are reported", func(t *testing.T) {
 		var got AuditReport
 		r.call(operator, http.MethodGet, path, nil).is(http.StatusOK, &got)
 		if got.Clean || got.ViolationsFound != 1 || len(got.Violations) != 1 || got.Violations[0].Kind != store.ViolationPayloadMissing {
 			t.Errorf("got %+v", got)
 		}
 	})
-	t.Run("as a stream it is lines that end with the result", func(t *testing.T) {
+	t.Run("a stream ends with the result", func(t *testing.T) {
 		response := r.call(operator, http.MethodGet, path, nil, "Accept", "application/x-ndjson")
 		lines := bytes.Split(bytes.TrimSpace(response.body), []byte("\n"))
 		if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != ndjsonType || len(lines) != 2 {
@@ -100,10 +100,10 @@ func TestJournalOverTheAPI(t *testing.T) {
 	t.Run("a key sees no other customers'", func(t *testing.T) {
 		r.call(one, http.MethodGet, "/v1/journal?customer=77", nil).problem(CodeCustomerUnknown)
 	})
-	t.Run("it needs the scope of administrators", func(t *testing.T) {
+	t.Run("it needs the scope admin", func(t *testing.T) {
 		r.call(r.key(ScopeOperate), http.MethodGet, "/v1/journal", nil).problem(CodeScopeMissing)
 	})
-	t.Run("a cursor that is none is refused", func(t *testing.T) {
+	t.Run("an invalid cursor is refused", func(t *testing.T) {
 		r.call(all, http.MethodGet, "/v1/journal?cursor=nope", nil).problem(CodeInvalid)
 	})
 }

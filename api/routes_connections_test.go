@@ -146,7 +146,7 @@ func TestInvalidConnectionNamesEachField(t *testing.T) {
 			t.Errorf("%+v", p)
 		}
 	})
-	t.Run("a revision that is none", func(t *testing.T) {
+	t.Run("an invalid revision", func(t *testing.T) {
 		r.call(admin, http.MethodPut, connectionPathOf1234, aConnection(), "If-Match", `"latest"`).problem(CodeInvalid)
 	})
 }

@@ -231,7 +231,7 @@ func TestDeadLettersAreRetriedAndDiscardedOverTheAPI(t *testing.T) {
 			t.Errorf("%d left, %d entries in the journal", left(), n-before)
 		}
 	})
-	t.Run("none that was given up after the dry run", func(t *testing.T) {
+	t.Run("not those that failed after the dry run", func(t *testing.T) {
 		var counted, got DeadLettersChanged
 		act("/retry", map[string]any{"all": true, "dry_run": true}).is(http.StatusOK, &counted)
 		bound := map[string]any{"filter": map[string]any{"until": counted.AsOf}, "dry_run": true}
@@ -262,7 +262,7 @@ func TestDeadLettersAreRetriedAndDiscardedOverTheAPI(t *testing.T) {
 			t.Errorf("its story: %+v, %v", story, err)
 		}
 	})
-	t.Run("some by a filter, as many as were asked for", func(t *testing.T) {
+	t.Run("some by a filter, up to the limit", func(t *testing.T) {
 		var got DeadLettersChanged
 		act("/retry", map[string]any{"filter": map[string]any{"reason": "job_not_found"}, "limit": 3, "why": "reopened"}).is(http.StatusOK, &got)
 		if got.Done != 3 || !got.More || left() != 4 {

@@ -57,7 +57,7 @@ func TestHold(t *testing.T) {
 			}
 		})
 	}
-	t.Run("words of others cannot confuse a terminal", func(t *testing.T) {
+	t.Run("foreign text cannot confuse a terminal", func(t *testing.T) {
 		h := holdOf(store.Standing{Pause: &store.Pause{By: "j\x1boe", Why: "a\nb"}}, tasks.QueueStates{})
 		if text := h.Text(prose.Clock{}); strings.ContainsAny(text, "\x1b\n") {
 			t.Errorf("got %q", text)

@@ -78,17 +78,17 @@ func TestDeadLettersAreGroupedByReason(t *testing.T) {
 			got.lacks(t, c.lacks...)
 		})
 	}
-	t.Run("a filter that is none is shown again with what is wrong", func(t *testing.T) {
+	t.Run("an invalid filter is shown again with its problem", func(t *testing.T) {
 		got := p.get(deadLetters + "?batch=" + url.QueryEscape(markup))
 		got.wants(t, http.StatusUnprocessableEntity, "is not a batch ID of this customer", `aria-invalid="true"`, "&lt;b&gt;it")
 		got.lacks(t, "<b>it</b>", "No matching dead letters", "No dead letters.")
 	})
-	t.Run("who may only read is offered no change", func(t *testing.T) {
+	t.Run("readers see no actions", func(t *testing.T) {
 		got := w.person(api.ScopeRead).get(deadLetters)
 		got.wants(t, http.StatusOK, "<strong>8 exports</strong>", "c-100")
 		got.lacks(t, "/review", "Retry", "Discard", "checkbox")
 	})
-	t.Run("that retries would wait is said at once", func(t *testing.T) {
+	t.Run("blocked retries are reported immediately", func(t *testing.T) {
 		w.pause("1234", markup)
 		got := p.get(deadLetters)
 		got.wants(t, http.StatusOK, "are waiting, and retries will wait, too: paused by ana until resumed: &lt;script&gt;")

@@ -59,7 +59,7 @@ func TestTransferDeadLetters(t *testing.T) {
 	p.get("/customers/1234/batches/"+string(jobless)).wants(t, http.StatusOK, "Canceled. 5 canceled.", "An operator sent the candidate to another job (5)")
 	p.get("/customers/1234/candidates?id=c-100").wants(t, http.StatusOK, "as a new export", "test operate moved the candidate to another job: “the wrong number”", "to job 1709 “Data Engineer”", "to job 999</h3>")
 
-	t.Run("what stays is told", func(t *testing.T) {
+	t.Run("unchanged ones are reported", func(t *testing.T) {
 		_, ref := w.accept(mine, 42, "c-300")
 		w.makeDead(store.ReasonJobNotFound, store.Called{Op: "workflows.create", Status: 404}, ref...)
 		got := p.post(deadLetters+"/transfer", url.Values{"export": {ids[5], ref[0].Export}, "job_number": {"42"}, "why": {"x"}})
@@ -68,7 +68,7 @@ func TestTransferDeadLetters(t *testing.T) {
 		}
 		p.get(got.to()).wants(t, http.StatusOK, "1 candidate moved to another job", "1 dead letter not moved: already going to that job", "New batch: <a", batchPage(mine, w.latest(mine)))
 	})
-	t.Run("that all stay is told as what it is", func(t *testing.T) {
+	t.Run("it reports that none were changed", func(t *testing.T) {
 		got := p.post(deadLetters+"/transfer", url.Values{"reason": {"icims_field_refused"}, "job": {"1709"}, "why": {"x"}})
 		shown := p.get(got.to())
 		shown.wants(t, http.StatusOK, "No candidates were moved.", "2 dead letters not moved: already going to that job")

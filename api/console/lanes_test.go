@@ -55,7 +55,7 @@ func TestLanesShowWhoWaitsAndWhy(t *testing.T) {
 		got.wants(t, http.StatusOK, `id="lane-77"`)
 		got.lacks(t, `id="lane-1234"`, `id="lane-5"`, "ana")
 	})
-	t.Run("an address that is none is refused with a sentence", func(t *testing.T) {
+	t.Run("an invalid address is refused with a sentence", func(t *testing.T) {
 		p.get("/lanes?cursor=x").wants(t, http.StatusUnprocessableEntity, "query.cursor")
 	})
 }
@@ -147,7 +147,7 @@ func TestPauseAndResumeLane(t *testing.T) {
 			p.get(got.to()).wants(t, http.StatusOK, "Lane resumed", "Pause lane", "it went well")
 		})
 	}
-	t.Run("only by who may", func(t *testing.T) {
+	t.Run("only with permission", func(t *testing.T) {
 		reader := w.person(api.ScopeRead)
 		for _, path := range []string{"/pause", "/resume"} {
 			reader.post(lane+path, url.Values{"why": {"x"}}).wants(t, http.StatusForbidden, "lacks a scope")

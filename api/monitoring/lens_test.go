@@ -55,7 +55,7 @@ func TestQueues(t *testing.T) {
 		enqueue(t, client, "icims:export", "{}", asynq.Queue("icims:77:express"), asynq.ProcessIn(time.Hour))
 		enqueue(t, client, "mail", "{}", asynq.Queue("mail"))
 
-		t.Run("ours are listed, those of others are not", func(t *testing.T) {
+		t.Run("only icims-export's queues are listed", func(t *testing.T) {
 			got := queuesNow(t, h)
 			if len(got) != 2 || got["icims:1234"].Size != 3 || got["icims:77:express"].Size != 1 || got["icims:1234"].Memory == 0 {
 				t.Errorf("%+v", got)
@@ -82,7 +82,7 @@ func TestQueues(t *testing.T) {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
 		})
-		t.Run("one that there is not is not found", func(t *testing.T) {
+		t.Run("an unknown one is not found", func(t *testing.T) {
 			for _, path := range []string{"/queues/icims:4711", "/queues/icims:4711/pending_tasks", "/queues/icims:1234/tasks/" + "1234:qqqqqqqqqqqqqqqq"} {
 				if w := call(t, h, http.MethodGet, "/monitoring/api"+path); w.Code != http.StatusNotFound {
 					t.Errorf("%s: %d %s", path, w.Code, w.Body)

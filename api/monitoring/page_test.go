@@ -150,7 +150,7 @@ func TestFiles(t *testing.T) {
 		}
 	}
 	plain := call(t, h, http.MethodGet, bundle)
-	t.Run("what has its contents in its name is kept for good", func(t *testing.T) {
+	t.Run("files with a hash in their name are cached forever", func(t *testing.T) {
 		t.Parallel()
 		for path, f := range h.files {
 			w := call(t, h, http.MethodGet, "/monitoring"+path)
@@ -166,7 +166,7 @@ func TestFiles(t *testing.T) {
 			}
 		}
 	})
-	t.Run("large ones are sent packed to those who can read that", func(t *testing.T) {
+	t.Run("large files are compressed if accepted", func(t *testing.T) {
 		t.Parallel()
 		w := call(t, h, http.MethodGet, bundle, "Accept-Encoding", "gzip, br")
 		if w.Header().Get("Content-Encoding") != "gzip" || w.Header().Get("Vary") != "Accept-Encoding" || w.Header().Get("ETag") == plain.Header().Get("ETag") || w.Body.Len()*2 > plain.Body.Len() {
@@ -180,7 +180,7 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%d bytes, %v", len(text), err)
 		}
 	})
-	t.Run("the licences of the bundle are served with it", func(t *testing.T) {
+	t.Run("the bundle's licenses are served", func(t *testing.T) {
 		t.Parallel()
 		if m := regexp.MustCompile(`[\w.]+LICENSE\.txt`).FindString(call(t, h, http.MethodGet, "/monitoring/static/js/2.83624df2.chunk.js").Body.String()); m == "" {
 			t.Error("the bundle names no licences")

@@ -144,7 +144,7 @@ func TestNothingPersonalIsShownDuringARun(t *testing.T) {
 		t.Fatalf("the run is over: %+v, %v", b, err)
 	}
 
-	t.Run("what is ours is shown as references", func(t *testing.T) {
+	t.Run("own payloads are shown as references", func(t *testing.T) {
 		whole := strings.Join(slices.Collect(maps.Values(seen)), "\n")
 		for _, part := range []string{
 			`"payload":"{\"customer\":\"1234\",`, `"type":"icims:export"`, `"queue_priorities":{"icims:1234`, `"queue_priorities":{"icims:78":1}`,
@@ -156,7 +156,7 @@ func TestNothingPersonalIsShownDuringARun(t *testing.T) {
 			}
 		}
 	})
-	t.Run("why a task of ours waits is shown", func(t *testing.T) {
+	t.Run("own tasks show why they wait", func(t *testing.T) {
 		n := 0
 		for path, text := range seen {
 			var list struct {
@@ -182,7 +182,7 @@ func TestNothingPersonalIsShownDuringARun(t *testing.T) {
 			t.Error("no task waits")
 		}
 	})
-	t.Run("asynqmon by itself shows it all", func(t *testing.T) {
+	t.Run("asynqmon alone shows everything", func(t *testing.T) {
 		raw := asynqmon.New(asynqmon.Options{RootPath: "/raw", RedisConnOpt: connection{queueFilter{r.client}}})
 		whole := ""
 		for _, path := range []string{"/queues/icims:78/archived_tasks", "/queues/icims:79/groups", "/servers"} {
@@ -192,7 +192,7 @@ func TestNothingPersonalIsShownDuringARun(t *testing.T) {
 			t.Errorf("it shows only %q: the test would not notice", found)
 		}
 	})
-	t.Run("queues and servers of others are not shown", func(t *testing.T) {
+	t.Run("foreign queues and servers are hidden", func(t *testing.T) {
 		if w := call(t, h, http.MethodGet, "/monitoring/api/queues/Duarte"); w.Code != http.StatusNotFound || len(leaks(w.Body.String())) > 0 {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}

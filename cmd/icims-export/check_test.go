@@ -29,7 +29,7 @@ func TestCheck(t *testing.T) {
 			t.Errorf("got %s", r.out)
 		}
 	})
-	t.Run("an export that is gone is named with its batch", func(t *testing.T) {
+	t.Run("an expired export is shown with its batch", func(t *testing.T) {
 		const p = "ix:{1234}:"
 		record, payload := w.redis.Dump(t.Context(), p+"x:"+ids[0]).Val(), p+"p:"+ids[0]
 		if err := w.redis.Del(t.Context(), p+"x:"+ids[0]).Err(); err != nil {
@@ -50,7 +50,7 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	t.Run("many of a kind are cut short, and the list says so", func(t *testing.T) {
+	t.Run("many of a kind are truncated, and the list says so", func(t *testing.T) {
 		_, late := w.accept("1234", 1709, 200, 30)
 		for _, export := range late {
 			if err := w.redis.ZAdd(t.Context(), "ix:{1234}:due", redisZ(time.Now().Add(-time.Hour), export)).Err(); err != nil {

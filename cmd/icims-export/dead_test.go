@@ -72,7 +72,7 @@ func TestDeadList(t *testing.T) {
 			r.wantNone(t, "Quillfeather", "example.com", testPassword)
 		})
 	}
-	t.Run("a line tells reason, hint and what iCIMS answered, without its words", func(t *testing.T) {
+	t.Run("a line has the reason, hint and iCIMS's response, without its messages", func(t *testing.T) {
 		r := w.call("dead", "list", "--json", "--text=people.create", "--limit=1")
 		d := decode[operate.DeadLine](t, r.out)
 		if d.Reason != "icims_field_refused" || d.Title == "" || d.Hint == "" || d.Status != 400 || d.Operation != "people.create" ||
@@ -92,7 +92,7 @@ func TestDeadList(t *testing.T) {
 			}
 		}
 	})
-	t.Run("a list that is cut says so", func(t *testing.T) {
+	t.Run("a truncated list says so", func(t *testing.T) {
 		r := w.call("dead", "list", "--limit=4")
 		if n := len(lines(r.out)); n != 5 || !strings.Contains(r.errors, "4 of 9 dead letters shown") {
 			t.Errorf("%d lines, %s", n, r.errors)
@@ -154,7 +154,7 @@ func TestDeadRetry(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	_, _, ids := w.makeDeadLetters()
-	t.Run("one by customer and export, with who and why in its story", func(t *testing.T) {
+	t.Run("one by customer and export, with who and why in its timeline", func(t *testing.T) {
 		r := w.call("dead", "retry", "1234:"+ids[0], "--why=the job is open again", "--who=somebody")
 		r.wantStatus(t, statusDone)
 		r.wantAll(t, "1 dead letter retried")
@@ -167,7 +167,7 @@ func TestDeadRetry(t *testing.T) {
 			t.Errorf("got %s", r.out)
 		}
 	})
-	t.Run("one that is no dead letter any more is refused with what to do", func(t *testing.T) {
+	t.Run("one that is no longer a dead letter is refused with the remedy", func(t *testing.T) {
 		r := w.call("dead", "retry", "1234:"+ids[0], "--why=x")
 		r.wantStatus(t, statusFailed)
 		if !strings.Contains(r.errors, "icims-export dead list") {
@@ -184,7 +184,7 @@ func TestDeadRetry(t *testing.T) {
 			t.Errorf("%+v, %v", actions, err)
 		}
 	})
-	t.Run("nothing that matches is no failure", func(t *testing.T) {
+	t.Run("no match is no failure", func(t *testing.T) {
 		r := w.call("dead", "retry", "--reason=icims_tls", "--why=x")
 		r.wantStatus(t, statusDone)
 		r.wantAll(t, "No dead letter matches")
@@ -263,13 +263,13 @@ func TestDeadShow(t *testing.T) {
 		r.wantAll(t, "1234:"+ids[5], "iCIMS refuses the value of a field (icims_field_refused)", "Correct the named field", "docs/errors.md#icims_field_refused",
 			string(refused), "request to create the person with status 400, code 4 on email (transaction T-17)", "--show-data", "dead retry 1234:"+ids[5])
 	})
-	t.Run("it is found by its export as well", func(t *testing.T) {
+	t.Run("it can be found by its export", func(t *testing.T) {
 		w.call("dead", "show", "1234", ids[5]).wantAll(t, "c-00005")
 	})
 	t.Run("and in one word, as listed", func(t *testing.T) {
 		w.call("dead", "show", "1234:"+ids[5]).wantAll(t, "c-00005")
 	})
-	t.Run("asked for, the data is opened field by field, and that is recorded", func(t *testing.T) {
+	t.Run("on request the data is shown, and that is recorded", func(t *testing.T) {
 		r := w.call("dead", "show", "1234", "c-00005", "--show-data", "--who=somebody")
 		r.wantAll(t, `"Quillfeather"`, "firstname", "ottoline.c-00005@example.com", "is not welcome")
 		actions, _, err := w.ledger.Actions(t.Context(), "1234", 1)
@@ -284,7 +284,7 @@ func TestDeadShow(t *testing.T) {
 			t.Errorf("got %s", r.out)
 		}
 	})
-	t.Run("one that is no dead letter is pointed elsewhere", func(t *testing.T) {
+	t.Run("one that is no dead letter gets a pointer", func(t *testing.T) {
 		r := w.call("dead", "show", "1234", "c-4711")
 		r.wantStatus(t, statusFailed)
 		if !strings.Contains(r.errors, "icims-export show 1234 c-4711") {

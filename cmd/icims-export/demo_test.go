@@ -39,7 +39,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("sent again, %d of %d were skipped, with %d calls", again.Skipped, again.Accepted, again.Calls)
 		}
 	})
-	t.Run("the table goes to stdout, without colours where it is no terminal", func(t *testing.T) {
+	t.Run("the table goes to stdout, without colors if it is no terminal", func(t *testing.T) {
 		r := call(t, "demo", "--candidates=20", "--exit")
 		r.wantStatus(t, statusDone)
 		for _, want := range []string{"created", "updated", "skipped", "dead", "refused", "calls to iCIMS", "email is missing"} {
@@ -84,7 +84,7 @@ func TestDemoServesTheAPIUntilStopped(t *testing.T) {
 	if res := request(t, http.DefaultClient, http.MethodGet, regexp.MustCompile(`http://\S+/metrics`).FindString(said.String()), nil); res.status != http.StatusOK {
 		t.Errorf("metrics: %d", res.status)
 	}
-	t.Run("a pause in asynq's web UI is in the journal, with who made it", func(t *testing.T) {
+	t.Run("a pause in asynq's web UI is in the audit log with its user", func(t *testing.T) {
 		jar, err := cookiejar.New(nil)
 		if err != nil {
 			t.Fatal(err)

@@ -37,7 +37,7 @@ func TestExportWithEmbeddedRedis(t *testing.T) {
 			t.Errorf("iCIMS has %d people and workflows %v", len(people), flows)
 		}
 	})
-	t.Run("CSV on standard input is told by its first character", func(t *testing.T) {
+	t.Run("CSV on standard input is recognized by its first character", func(t *testing.T) {
 		b := newBench(t)
 		r := invoke(t.Context(), strings.NewReader(asCSV), b.embedded("export", "-", "--customer=1234", "--prospects", "--generate-dummy-emails", "--json")...)
 		r.wantStatus(t, statusDone)
@@ -49,7 +49,7 @@ func TestExportWithEmbeddedRedis(t *testing.T) {
 			t.Errorf("iCIMS has %d people and %d workflows, want 2 and none", len(b.tenant.People()), len(b.tenant.Workflows()))
 		}
 	})
-	t.Run("who was sent before is found in iCIMS and updated", func(t *testing.T) {
+	t.Run("candidates exported before are found in iCIMS and updated", func(t *testing.T) {
 		b := newBench(t)
 		args := b.embedded("export", "-", "--format=csv", "--customer=1234", "--prospects", "--generate-dummy-emails", "--json")
 		only := strings.Join(strings.SplitAfter(asCSV, "\n")[:2], "")
@@ -84,7 +84,7 @@ func TestExportWithEmbeddedRedis(t *testing.T) {
 			t.Errorf("got %s", r.out)
 		}
 	})
-	t.Run("a dead candidate is named with what to do", func(t *testing.T) {
+	t.Run("a dead export is listed with the remedy", func(t *testing.T) {
 		b := newBench(t)
 		r := invoke(t.Context(), strings.NewReader(asCSV), b.embedded("export", "-", "--customer=1234", "--job=999", "--generate-dummy-emails")...)
 		r.wantStatus(t, statusPartial)
@@ -94,7 +94,7 @@ func TestExportWithEmbeddedRedis(t *testing.T) {
 			}
 		}
 	})
-	t.Run("stopped while everything waits, it says so and what to do", func(t *testing.T) {
+	t.Run("interrupted while everything waits, it says so with the remedy", func(t *testing.T) {
 		b := newBench(t)
 		b.tenant.SetPassword("another one")
 		ctx, cancel := context.WithCancel(t.Context())
@@ -125,7 +125,7 @@ func TestInterruptedInput(t *testing.T) {
 
 func TestDryRun(t *testing.T) {
 	t.Parallel()
-	t.Run("nothing is sent, and what would be is shown", func(t *testing.T) {
+	t.Run("it shows what would be sent, and sends nothing", func(t *testing.T) {
 		b := newBench(t)
 		file := b.file(t, "candidates.ndjson", candidates)
 		r := call(t, b.embedded("export", file, "--customer=1234", "--job="+testJob, "--dry-run")...)
@@ -141,7 +141,7 @@ func TestDryRun(t *testing.T) {
 			t.Errorf("%d calls were made", n)
 		}
 	})
-	t.Run("of many the first are shown, and all if they are asked for", func(t *testing.T) {
+	t.Run("the first are shown, and all on request", func(t *testing.T) {
 		b := newBench(t)
 		var rows strings.Builder
 		for i := range 7 {

@@ -30,7 +30,7 @@ func TestFollow(t *testing.T) {
 		p := &process{stderr: said, lookupEnv: os.LookupEnv}
 		return server, &follower{p: p, ledger: ledger, batch: id, progress: newProgress(p), name: "exporting"}, id
 	}
-	t.Run("a Redis that goes away is waited for, and that is said once", func(t *testing.T) {
+	t.Run("a Redis outage is reported once and waited for", func(t *testing.T) {
 		said := &watch{text: "Redis is still loading its data (\"LOADING"}
 		server, f, id := begin(t, said)
 		if err := f.ledger.CloseBatch(t.Context(), id, 0); err != nil {
@@ -45,7 +45,7 @@ func TestFollow(t *testing.T) {
 			t.Errorf("it said %s", said)
 		}
 	})
-	t.Run("a batch that is not there is not waited for", func(t *testing.T) {
+	t.Run("an unknown batch is not waited for", func(t *testing.T) {
 		server, f, _ := begin(t, &watch{then: func() {}})
 		server.FlushAll()
 		if _, err := f.follow(t.Context()); err == nil {

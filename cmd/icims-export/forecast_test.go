@@ -44,7 +44,7 @@ func TestStatusHasForecast(t *testing.T) {
 			t.Errorf("got %s", r.errors)
 		}
 	})
-	t.Run("what keeps it is said with who, why and what to do", func(t *testing.T) {
+	t.Run("what blocks it is shown with who, why and the remedy", func(t *testing.T) {
 		w.call("pause", "1234", "--why=go-live", "--who=ana").wantStatus(t, statusDone)
 		r := w.call("status", string(b))
 		for _, want := range []string{"ETA unknown until exports resume", "! Customer 1234 is paused by ana until resumed: go-live.", "icims-export resume 1234"} {
@@ -57,7 +57,7 @@ func TestStatusHasForecast(t *testing.T) {
 		}
 		w.call("resume", "1234", "--why=done").wantStatus(t, statusDone)
 	})
-	t.Run("without a keyset it is told as well, but not by whom", func(t *testing.T) {
+	t.Run("without a keyset it is shown without the user", func(t *testing.T) {
 		w.call("pause", "1234", "--why=go-live", "--who=ana@ops").wantStatus(t, statusDone)
 		r := call(t, "status", string(b), "--redis-url="+w.url)
 		r.wantNone(t, "ana@ops", "go-live")
@@ -66,7 +66,7 @@ func TestStatusHasForecast(t *testing.T) {
 		}
 		w.call("resume", "1234", "--why=done").wantStatus(t, statusDone)
 	})
-	t.Run("a batch that has ended needs no forecast", func(t *testing.T) {
+	t.Run("an ended batch has no forecast", func(t *testing.T) {
 		ended, ids := w.accept("9", 0, 200, 1)
 		w.makeDead("9", "job_not_found", testrig.NoJob, ids...)
 		r := w.call("status", string(ended), "--json")

@@ -107,7 +107,7 @@ func TestHealthUsesTheConfiguredAddress(t *testing.T) {
 			t.Errorf("it says %s", r.out)
 		}
 	})
-	t.Run("a certificate of elsewhere is judged", func(t *testing.T) {
+	t.Run("a foreign certificate is verified", func(t *testing.T) {
 		r := call(t, "health", server.URL)
 		r.wantStatus(t, statusFailed)
 		if !strings.Contains(r.errors, "certificate") {

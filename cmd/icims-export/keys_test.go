@@ -46,7 +46,7 @@ func TestKeysNewToAFile(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("its mode is %v, %v", info.Mode(), err)
 	}
-	t.Run("a keyset that is there stays", func(t *testing.T) {
+	t.Run("an existing keyset is kept", func(t *testing.T) {
 		r := call(t, "keys", "new", "--to="+path)
 		r.wantStatus(t, statusDone)
 		if now, err := os.ReadFile(path); err != nil || string(now) != string(made) || !strings.Contains(r.errors, "was kept") {
@@ -64,7 +64,7 @@ func TestKeysNewToAFile(t *testing.T) {
 			t.Errorf("%v %q; it says %s", err, text, r.errors)
 		}
 	})
-	t.Run("a folder that is not there is told", func(t *testing.T) {
+	t.Run("a missing folder is reported", func(t *testing.T) {
 		r := call(t, "keys", "new", "--to="+filepath.Join(folder, "none", "keyset.json"))
 		r.wantStatus(t, statusFailed)
 		if !strings.Contains(r.errors, "(no such file or directory)") {

@@ -81,11 +81,11 @@ func TestLanes(t *testing.T) {
 			"lane closed: iCIMS refuses the user name or password", "not found here")
 		w.call("lanes", "1234").wantAll(t, "Customer 1234: waiting", "30 in large batches, 0 in small batches; the oldest for", string(b), "to job 1709, 0 of 30 ended; about 62 calls remaining")
 	})
-	t.Run("what operators did is told with it", func(t *testing.T) {
+	t.Run("actions of operators are shown", func(t *testing.T) {
 		w.call("pause", "1234", "--why=go-live", "--who=ana").wantStatus(t, statusDone)
 		w.call("lanes", "1234").wantAll(t, "paused by ana until resumed: go-live", "ana paused: “go-live”", "ETA unknown until exports resume")
 	})
-	t.Run("a customer that is none is refused", func(t *testing.T) {
+	t.Run("an invalid customer is refused", func(t *testing.T) {
 		w.call("lanes", "acme").wantStatus(t, statusUsage)
 	})
 }

@@ -86,7 +86,7 @@ func TestMetricsAreServedIfConfigured(t *testing.T) {
 			}
 		})
 	}
-	t.Run("an address that cannot be had is told with what to do", func(t *testing.T) {
+	t.Run("an unusable address is reported with the remedy", func(t *testing.T) {
 		r := call(t, b.shared(redis, "worker", "--metrics-listen=192.0.2.1:1")...)
 		r.wantStatus(t, statusUsage)
 		if !strings.Contains(r.errors, "--metrics-listen") {

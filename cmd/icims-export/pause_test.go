@@ -75,7 +75,7 @@ func TestPauseAndResume(t *testing.T) {
 			t.Errorf("got %s", r.out)
 		}
 	})
-	t.Run("who has not the keyset sees the pause without its words", func(t *testing.T) {
+	t.Run("without the keyset the pause is shown without its reason", func(t *testing.T) {
 		r := call(t, "lanes", "--json", "--redis-url="+w.url)
 		r.wantStatus(t, statusDone)
 		r.wantNone(t, "joe", "longer")
@@ -83,7 +83,7 @@ func TestPauseAndResume(t *testing.T) {
 			t.Errorf("got %s", r.out)
 		}
 	})
-	t.Run("resumed, it names the pause that is over", func(t *testing.T) {
+	t.Run("resume names the ended pause", func(t *testing.T) {
 		r := w.call("resume", "1234", "--why=done", "--who=eve")
 		r.wantStatus(t, statusDone)
 		r.wantAll(t, "Customer 1234 is resumed: the pause by joe (“longer”) ended")
@@ -95,7 +95,7 @@ func TestPauseAndResume(t *testing.T) {
 			t.Errorf("recorded is %+v, %v", actions, err)
 		}
 	})
-	t.Run("what is not paused is not resumed", func(t *testing.T) {
+	t.Run("a lane that is not paused is not resumed", func(t *testing.T) {
 		r := w.call("resume", "1234", "--why=done")
 		r.wantStatus(t, statusDone)
 		r.wantAll(t, "Customer 1234 was not paused.")
@@ -113,7 +113,7 @@ func TestPauseAndResume(t *testing.T) {
 			t.Errorf("got %s", r.out)
 		}
 	})
-	t.Run("a resumption says what else keeps the exports", func(t *testing.T) {
+	t.Run("resume says what else blocks the exports", func(t *testing.T) {
 		if err := w.ledger.TellBreaker(t.Context(), "1234", "w-1", "open"); err != nil {
 			t.Fatal(err)
 		}

@@ -50,7 +50,7 @@ func TestRedisACLCreatesPasswordAndUsers(t *testing.T) {
 	}
 	first.wantNone(t, password)
 
-	t.Run("files that exist stay, with users that were added", func(t *testing.T) {
+	t.Run("existing files are kept, with added users", func(t *testing.T) {
 		want += "user admin on >secret ~* &* +@all\n"
 		write(t, acl, want)
 		r := call(t, args...)
@@ -89,7 +89,7 @@ func TestRedisACLCreatesPasswordAndUsers(t *testing.T) {
 			t.Errorf("it says %s", r.errors)
 		}
 	})
-	t.Run("a folder that is not there", func(t *testing.T) {
+	t.Run("a missing folder", func(t *testing.T) {
 		r := call(t, "redis-acl", "--redis-password-file="+file, "--to="+filepath.Join(folder, "none", "users.acl"))
 		r.wantStatus(t, statusFailed)
 		if !strings.Contains(r.errors, "(no such file or directory)") {

@@ -13,13 +13,13 @@ func TestShow(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	jobless, _, ids := w.makeDeadLetters()
-	t.Run("a candidate's exports are told with how they stand", func(t *testing.T) {
+	t.Run("a candidate's exports are shown with their state", func(t *testing.T) {
 		r := w.call("show", "1234", "c-00000")
 		r.wantStatus(t, statusDone)
 		r.wantAll(t, "Candidate c-00000 of customer 1234", "Export 1 of 1, to job 999", string(jobless), "Attempt 1", "status 404", "Failed ", "Check the job's system id", "1234:"+ids[0])
 		r.wantNone(t, "Quillfeather", "example.com")
 	})
-	t.Run("one that went well is linked", func(t *testing.T) {
+	t.Run("a successful one is linked", func(t *testing.T) {
 		batch, ids := w.accept("1234", 1709, 100, 1)
 		c, err := w.ledger.Claim(t.Context(), store.Ref{Customer: "1234", Export: ids[0]}, store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
 		if err != nil {
@@ -37,7 +37,7 @@ func TestShow(t *testing.T) {
 			t.Errorf("got %s", r.out)
 		}
 	})
-	t.Run("a candidate of whom nothing is known is said to be so", func(t *testing.T) {
+	t.Run("an unknown candidate is reported", func(t *testing.T) {
 		r := w.call("show", "1234", "nobody")
 		r.wantStatus(t, statusFailed)
 		if !strings.Contains(r.errors, "no exports found for candidate nobody") {

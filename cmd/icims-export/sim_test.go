@@ -16,7 +16,7 @@ import (
 
 func TestSim(t *testing.T) {
 	t.Parallel()
-	t.Run("it prints a file of connections that can be used as it is", func(t *testing.T) {
+	t.Run("it prints a valid connections file", func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		ready := make(chan struct{})
@@ -95,7 +95,7 @@ func TestSim(t *testing.T) {
 			t.Errorf("%s is not in\n%s", want, got)
 		}
 	})
-	t.Run("limits that make no sense are refused", func(t *testing.T) {
+	t.Run("invalid limits are refused", func(t *testing.T) {
 		for _, c := range []simCommand{{Rate: -1}, {Burst: -1}, {InFlight: -1}, {Burst: 5}, {Others: 1}, {Others: -0.1}} {
 			c.Customer, c.DailyLimit = "1234", 50
 			if _, _, err := c.simulator(); err == nil {
@@ -103,7 +103,7 @@ func TestSim(t *testing.T) {
 			}
 		}
 	})
-	t.Run("every fault of the simulator can be switched on", func(t *testing.T) {
+	t.Run("every fault of the simulator can be enabled", func(t *testing.T) {
 		for _, kind := range faultKinds() {
 			if _, err := (&simCommand{Fault: map[string]float64{kind: 0.1}}).faults(); err != nil {
 				t.Errorf("%s: %v", kind, err)

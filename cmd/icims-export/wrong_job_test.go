@@ -19,7 +19,7 @@ func TestWrongJobIsReportedWithProfiles(t *testing.T) {
 			t.Errorf("%d profiles, and\n%s", made, r.out)
 		}
 	})
-	t.Run("without that, none is made", func(t *testing.T) {
+	t.Run("otherwise none is created", func(t *testing.T) {
 		b := newBench(t)
 		file := b.file(t, "candidates.ndjson", candidates)
 		r := call(t, b.embedded("export", file, "--customer=1234", "--job=99")...)
