@@ -66,7 +66,7 @@ const (
 )
 
 var reasons = map[Reason]ReasonInfo{
-	ReasonExportedBefore: {"exported before", hintNothing + ". To send the candidate again, export with \"include previously exported\"."},
+	ReasonExportedBefore: {"exported before", hintNothing + ". To send the candidate again, or to another job, export with --include-exported (console: Include previously exported candidates)."},
 	ReasonEmailBusy:      {"another export with the same email is in progress", hintNothing + ". The export starts when that one ends."},
 	ReasonClaimHeld:      {"another worker holds the export", hintNothing + ". If that worker died, another one takes over."},
 	ReasonClaimUnrenewed: {"the worker did not renew its claim in time", hintNothing + ". The export retries shortly. If this persists, check the load of the worker's machine and of Redis."},

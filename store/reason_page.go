@@ -8,7 +8,7 @@ import (
 
 // meanings are the longer explanations of reasons.
 var meanings = map[Reason]string{
-	ReasonExportedBefore: "The candidate has a success marker: an earlier export created or updated the person in this customer's iCIMS. The worker makes no call.",
+	ReasonExportedBefore: "The candidate has a success marker: an earlier export created or updated the person in this customer's iCIMS, for whatever job. The worker makes no call.",
 	ReasonEmailBusy:      "A customer's exports with the same email address run one after another, so that they share one profile.",
 	ReasonClaimHeld:      "Another worker has claimed the export, and its lease has not expired.",
 	ReasonClaimUnrenewed: "The worker was frozen or overloaded, or Redis did not answer it. Another worker may have taken over. A create is sent only under a recently renewed claim, so this one was not sent.",

@@ -235,7 +235,7 @@ func (l *lane) logCalls(next http.RoundTripper) http.RoundTripper {
 			default:
 			}
 		}
-		event = event.Str("op", icims.OpOf(req.Context()).Name).Dur("took", time.Since(start))
+		event = event.Str("op", icims.OpOf(req.Context()).Name).Dur("took_ms", time.Since(start))
 		if err == nil {
 			event = event.Int("status", answer.StatusCode)
 		}

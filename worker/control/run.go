@@ -205,7 +205,7 @@ func (t *Tasks) do(ctx context.Context, r *Run, work Work) error {
 		return err
 	}
 	t.Ended(r.Kind, EndDone)
-	r.Log.Info().Dur("took", time.Since(start)).Int("calls", r.CallsMade()).Msg("control task done")
+	r.Log.Info().Dur("took_ms", time.Since(start)).Int("calls", r.CallsMade()).Msg("control task done")
 	write(r.task, fmt.Sprintf("done, calls to iCIMS: %d", r.CallsMade()))
 	return nil
 }
