@@ -123,6 +123,14 @@ func helpFor(args []string, err error) error {
 	if setting || file || strings.Contains(err.Error(), "from envar") {
 		return nil
 	}
+	if unexpected, is := strings.CutPrefix(err.Error(), "unexpected argument "); is {
+		switch {
+		case args[0] == "connection" && strings.HasPrefix(unexpected, "verify"):
+			return errors.New("use icims-export verify CUSTOMER")
+		case strings.Contains(unexpected, "="):
+			return errors.New("put settings (name=value) before flags")
+		}
+	}
 	command := "icims-export"
 	if len(args) > 0 && slices.Contains(commands, args[0]) {
 		command += " " + args[0]

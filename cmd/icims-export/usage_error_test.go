@@ -21,6 +21,8 @@ func TestExitStatusAndRemedy(t *testing.T) {
 		"no command is a request for help": {nil, statusDone, ""},
 		"help":                             {[]string{"export", "--help"}, statusDone, ""},
 		"an unknown command":               {[]string{"exprot"}, statusUsage, "see icims-export --help"},
+		"a verification as a connection's": {[]string{"connection", "verify", "1234"}, statusUsage, "use icims-export verify CUSTOMER"},
+		"a setting after a flag":           {[]string{"connection", "add", "1234", "username=u", "--password-env", "P", "portal_urls=p"}, statusUsage, "put settings (name=value) before flags"},
 		"an unknown flag":                  {[]string{"demo", "--colour"}, statusUsage, "see icims-export demo --help"},
 		"a bad setting":                    {[]string{"worker", "--settle-time=1s"}, statusUsage, "ICIMS_EXPORT_SETTLE_TIME"},
 		"no target":                        {[]string{"export", file, "--customer=1234"}, statusUsage, "--prospects"},
