@@ -61,7 +61,7 @@ func Of(now time.Time, d Demand, s store.Standing, limits store.Limits) Forecast
 		f.LeftToday, p.Left = 0, 0
 	}
 	// It is unknown when an account is fixed or an open-ended pause is lifted.
-	if f.Waits != "" && (f.Until.IsZero() || f.Waits == reasonCredentials || f.Waits == reasonAccess || f.Waits == reasonNotAuthorized) {
+	if f.Waits != "" && (f.Until.IsZero() || unpredictable[f.Waits]) {
 		return f
 	}
 	if done, ok := p.done(); ok {
@@ -77,7 +77,11 @@ const (
 	reasonAccess      store.Reason = "icims_access_denied"
 
 	reasonNotAuthorized store.Reason = "icims_not_authorized"
+	reasonSearchRefused store.Reason = "icims_search_refused"
 )
+
+// unpredictable are the reasons that end when somebody changes the account.
+var unpredictable = map[store.Reason]bool{reasonCredentials: true, reasonAccess: true, reasonNotAuthorized: true, reasonSearchRefused: true}
 
 // wait returns why no calls are made, other than a used-up quota: its calls come back without
 // action, partly within the day.

@@ -11,11 +11,23 @@ import (
 	"slices"
 )
 
-// judgeStatus classifies a response that is not a success, by its status first and then by iCIMS's
+// judgeStatus classifies a response that is not a success. iCIMS refuses a search for people because
+// of the account or the tenant: the search says nothing about the person who is looked for.
+func judgeStatus(op Op, status int, problems []Problem, rate RateLimit, own bool) (Class, Reason) {
+	class, reason := judgeProblems(op, status, problems, rate, own)
+	record := class == ClassPermanent || class == ClassAccess && status == http.StatusNotFound && reason == ReasonAccessDenied
+	nobody := status == http.StatusNotFound && onlyCode(problems, codeNotFound)
+	if op == opSearchPeople && record && !nobody {
+		return ClassAccess, ReasonSearchRefused
+	}
+	return class, reason
+}
+
+// judgeProblems classifies a response that is not a success, by its status first and then by iCIMS's
 // code (API sheet §3.2, §4). own reports whether the response comes from iCIMS. Any other response
 // comes from a proxy, firewall or gateway. It counts as a network fault and says nothing about the
 // request.
-func judgeStatus(op Op, status int, problems []Problem, rate RateLimit, own bool) (Class, Reason) {
+func judgeProblems(op Op, status int, problems []Problem, rate RateLimit, own bool) (Class, Reason) {
 	exhausted := rate.Known && rate.Remaining == 0
 	// A write that failed on iCIMS's side may have taken effect, whatever its code.
 	refused := status >= 400 && status < 500 || status >= 500 && status < 600 && op.lostClass() != ClassUnknown

@@ -54,6 +54,9 @@ func TestEveryStatusForEveryOperation(t *testing.T) {
 					}
 				}
 			}
+			if k.op == opSearchPeople && want == ClassPermanent {
+				want, reason = ClassAccess, ReasonSearchRefused
+			}
 			_, err := k.do(t.Context(), c)
 			if want == ClassNone {
 				if err != nil {
@@ -94,7 +97,7 @@ func TestOnlyICIMSRefuses(t *testing.T) {
 				}
 			}
 			answer, _ := answering(status, page.header, page.body)(nil)
-			if got := AccountStatus(answer); got < 500 {
+			if got := AccountStatus(Op{}, answer); got < 500 {
 				t.Errorf("%s with %d speaks of the account as %d", name, status, got)
 			}
 		}
@@ -116,7 +119,7 @@ func TestOnlyICIMSRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		answer, _ := answering(403, mark.header, mark.body)(nil)
-		if got := AccountStatus(answer); got != 403 {
+		if got := AccountStatus(Op{}, answer); got != 403 {
 			t.Errorf("%s speaks of the account as %d", name, got)
 		}
 	}
@@ -130,9 +133,43 @@ func TestAUserWithoutWebServicesIsNoWrongPassword(t *testing.T) {
 			c := newClient(t, "https://api.icims.com", Basic("u", "p"), WithBaseTransport(answering(status, nil, body)))
 			_, _, err := c.CreatePerson(t.Context(), personFields)
 			answer, _ := answering(status, nil, body)(nil)
-			if e := wantError(t, err); e.Class != ClassAccess || e.Reason != ReasonNotAuthorized || AccountStatus(answer) != StatusNotAuthorized {
-				t.Errorf("%d with code %d: %v, account status %d", status, code, e, AccountStatus(answer))
+			if e := wantError(t, err); e.Class != ClassAccess || e.Reason != ReasonNotAuthorized || AccountStatus(Op{}, answer) != StatusNotAuthorized {
+				t.Errorf("%d with code %d: %v, account status %d", status, code, e, AccountStatus(Op{}, answer))
 			}
+		}
+	}
+}
+
+// TestARefusedSearchForPeopleIsAboutTheAccount: it says nothing about the person.
+func TestARefusedSearchForPeopleIsAboutTheAccount(t *testing.T) {
+	const hidden = `{"errors":[{"errorMessage":"The following filter is either not valid or hidden: [person.email]","errorCode":%d}]}`
+	for _, tt := range []struct {
+		status, code int
+		class        Class
+		reason       Reason
+		account      int
+	}{
+		{400, 4, ClassAccess, ReasonSearchRefused, StatusSearchRefused},
+		{400, 1, ClassAccess, ReasonSearchRefused, StatusSearchRefused},
+		{404, 3, ClassAccess, ReasonSearchRefused, StatusSearchRefused},
+		{409, 5, ClassAccess, ReasonSearchRefused, StatusSearchRefused},
+		{413, 5, ClassAccess, ReasonSearchRefused, StatusSearchRefused},
+		{403, 3, ClassAccess, ReasonAccessDenied, 403},
+		{400, 3, ClassAccess, ReasonAccessDenied, 403},
+		{400, 6, ClassCredentials, ReasonCredentials, 401},
+		{500, 4, ClassRetry, ReasonServerError, 500},
+		{404, 2, ClassNone, "", 404}, // nobody
+		{404, 77, ClassRetry, ReasonBadAnswer, 404},
+	} {
+		body := fmt.Sprintf(hidden, tt.code)
+		c := newClient(t, "https://api.icims.com", Basic("u", "p"), WithBaseTransport(answering(tt.status, nil, body)))
+		_, _, err := c.SearchPeople(t.Context(), EmailQuery(OpExact, "a@example.com"))
+		answer, _ := answering(tt.status, nil, body)(nil)
+		if got := AccountStatus(opSearchPeople, answer); ClassOf(err) != tt.class || ReasonOf(err) != tt.reason || got != tt.account {
+			t.Errorf("%d with code %d: %v, account status %d", tt.status, tt.code, err, got)
+		}
+		if e, ok := err.(*Error); ok && e.RefusesSearch() != (tt.class == ClassAccess) {
+			t.Errorf("%d with code %d: refuses the search: %t", tt.status, tt.code, e.RefusesSearch())
 		}
 	}
 }

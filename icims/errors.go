@@ -52,6 +52,7 @@ const (
 	ReasonAccessDenied    Reason = "icims_access_denied"     // 403, or code 3
 	ReasonCredentials     Reason = "icims_credentials"       // 401
 	ReasonNotAuthorized   Reason = "icims_not_authorized"    // the user may not use the API at all
+	ReasonSearchRefused   Reason = "icims_search_refused"    // a search for people was refused
 	ReasonIntercepted     Reason = "icims_intercepted"       // 4xx that is not from iCIMS but from a proxy, firewall or gateway
 	ReasonConflict        Reason = "icims_conflict"          // 409
 	ReasonTooLarge        Reason = "icims_request_too_large" // 413
@@ -81,7 +82,7 @@ func Reasons() []Reason {
 		ReasonCredentials, ReasonConflict, ReasonTooLarge, ReasonRateLimited, ReasonQuotaExhausted, ReasonServerError,
 		ReasonNotSupported, ReasonRedirected, ReasonTimeout, ReasonUnreachable, ReasonTLS, ReasonConnectionLost,
 		ReasonBadAnswer, ReasonAnswerTooLarge, ReasonCanceled, ReasonCallRefused, ReasonTokenServer,
-		ReasonTokenThrottled, ReasonAuthUnavailable, ReasonAddressRefused, ReasonNotAuthorized, ReasonIntercepted,
+		ReasonTokenThrottled, ReasonAuthUnavailable, ReasonAddressRefused, ReasonNotAuthorized, ReasonIntercepted, ReasonSearchRefused,
 	}
 }
 
@@ -145,6 +146,11 @@ func (e *Error) Unwrap() error { return e.Err }
 // that a proxy may have set.
 func (e *Error) Missing() bool {
 	return e.Reason == ReasonNotFound && slices.ContainsFunc(e.Problems, func(p Problem) bool { return p.Code == codeNotFound })
+}
+
+// RefusesSearch reports whether the account may not search people as the call did.
+func (e *Error) RefusesSearch() bool {
+	return e.Op == opSearchPeople.Name && e.Class == ClassAccess && e.Reason != ReasonNotAuthorized
 }
 
 // Fields returns the names of the fields iCIMS rejected.

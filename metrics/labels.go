@@ -72,7 +72,7 @@ const (
 func holdReasons() []string {
 	return texts([]store.Reason{
 		store.ReasonPaused, store.ReasonBreakerOpen,
-		"icims_credentials", "icims_access_denied", "icims_not_authorized", "icims_rate_limited", "icims_quota_exhausted",
+		"icims_credentials", "icims_access_denied", "icims_not_authorized", "icims_search_refused", "icims_rate_limited", "icims_quota_exhausted",
 	}, heldInWebUI, labelOther)
 }
 

@@ -106,6 +106,7 @@ var reasons = map[Reason]ReasonInfo{
 	"icims_access_denied":     {"iCIMS denies access", "Ask iCIMS to give the integration user the right, or to allow-list this service's addresses, then retry."},
 	"icims_credentials":       {"iCIMS refuses the user name or password", "Put the right credentials into the connection. Its exports wait until then."},
 	"icims_not_authorized":    {"the user may not use iCIMS's API", "The user name and password are right. Ask iCIMS to authorize the API user for web services (the Integration User group). The customer's exports wait until then."},
+	"icims_search_refused":    {"iCIMS refuses to search people by email", "Ask the customer's iCIMS administrator to let the integration user search people by email, then verify the connection. The customer's exports wait until then."},
 	"icims_intercepted":       {"something other than iCIMS answered", "The export retries with backoff. If this persists, check every proxy, firewall and gateway between the workers and iCIMS, and ask iCIMS to allow-list this service's addresses."},
 	"icims_conflict":          {"iCIMS says that the record already exists", "Search iCIMS for the candidate's email. The integration user may be unable to see that profile."},
 	"icims_request_too_large": {"the candidate's data is too large for iCIMS", "Shorten the candidate's history and export again."},

@@ -56,6 +56,7 @@ var effects = map[Reason][]Effect{
 	"icims_access_denied":     {EffectWait, EffectDead},
 	"icims_credentials":       {EffectWait},
 	"icims_not_authorized":    {EffectWait},
+	"icims_search_refused":    {EffectWait, EffectDead},
 	"icims_intercepted":       {EffectWait, EffectDead},
 	"icims_conflict":          {EffectDead},
 	"icims_request_too_large": {EffectDead},

@@ -110,6 +110,12 @@ func (x *run) outcome() (store.ConnectionState, store.Reason) {
 	case refused(CodeAddressRefused, CodeAccountDenied):
 		x.report.Result = ResultRefused
 		return store.AccessDenied, store.Reason(icims.ReasonAccessDenied)
+	case states[CheckSearch].State == Failed && states[CheckSearch].Code == CodeRightMissing:
+		x.report.Result = ResultRefused // every export starts with such a search
+		return store.AccessDenied, store.Reason(icims.ReasonSearchRefused)
+	case states[CheckSearch].State == Failed:
+		x.report.Result = ResultIncomplete
+		return x.report.Before, ""
 	case bad:
 		x.report.Result = ResultDegraded
 		return store.ConnectionDegraded, reasonOf(worst.Code)

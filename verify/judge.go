@@ -52,7 +52,7 @@ func fault(e *icims.Error) Code {
 			return CodeAddressRefused
 		}
 		return ""
-	case icims.ReasonNotFound, icims.ReasonRefused, icims.ReasonFieldRefused, icims.ReasonFieldRequired, icims.ReasonConflict:
+	case icims.ReasonNotFound, icims.ReasonSearchRefused, icims.ReasonRefused, icims.ReasonFieldRefused, icims.ReasonFieldRequired, icims.ReasonConflict:
 		return ""
 	default:
 		return CodeHeldBack
@@ -65,7 +65,7 @@ func passing(c Code) bool {
 }
 
 // denied reports whether iCIMS says that the account may not do this.
-func denied(e *icims.Error) bool { return e.Reason == icims.ReasonAccessDenied }
+func denied(e *icims.Error) bool { return e.Reason == icims.ReasonAccessDenied || e.RefusesSearch() }
 
 // aboutAddress reports whether iCIMS's message refuses the caller's IP address. The status and code
 // of such refusals are not documented (API sheet §1).

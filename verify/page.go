@@ -72,8 +72,8 @@ and each result is recorded at once. The verification ends early when later chec
 | --- | --- |
 | ` + "`connected`" + `: nothing failed or warned | ` + "`connected`" + ` |
 | ` + "`degraded`" + `: a check failed or warned | ` + "`degraded`, or `new`" + ` if its settings are unusable |
-| ` + "`refused`" + ` | ` + "`credentials_rejected`, or `access_denied`" + ` if iCIMS refuses the account or the address |
-| ` + "`incomplete`" + `, for example because the day's calls ran out | unchanged |
+| ` + "`refused`" + ` | ` + "`credentials_rejected`, or `access_denied`" + ` if iCIMS refuses the account, the address or searches for people |
+| ` + "`incomplete`" + `, for example because the day's calls ran out or a search for people failed | unchanged |
 
 - While the verification runs, the connection is ` + "`verifying`" + ` and exports continue. If refused credentials or a refused address turn out to be
   fixed, the exports that waited for that resume at once.

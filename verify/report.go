@@ -105,7 +105,7 @@ const (
 	ResultRunning    Result = "running"
 	ResultConnected  Result = "connected"  // all checks are ok
 	ResultDegraded   Result = "degraded"   // some failed or warned
-	ResultRefused    Result = "refused"    // iCIMS refuses credentials, account or address
+	ResultRefused    Result = "refused"    // iCIMS refuses credentials, account, address or searches for people
 	ResultIncomplete Result = "incomplete" // unfinished, for example because calls ran out; the connection's state is unchanged
 )
 

@@ -23,7 +23,7 @@ func (x *run) visible(ctx context.Context) verdict {
 	for first := true; ; first = false {
 		found, refusal := x.finds(ctx, x.testEmail())
 		if refusal != nil {
-			return x.part(refusal, "search people: the Search API is for integration users", Failed, CodeRightMissing)
+			return x.part(refusal, "search people by email: the Search API is for integration users", Failed, CodeRightMissing)
 		}
 		waited := x.now().Sub(x.sent)
 		if found {
@@ -214,7 +214,7 @@ func (x *run) nobody(ctx context.Context) (icims.NobodyShape, *icims.Error) {
 func (x *run) search(ctx context.Context) verdict {
 	shape, refusal := x.nobody(ctx)
 	if refusal != nil {
-		return x.part(refusal, "search people: the Search API is for integration users", Failed, CodeRightMissing)
+		return x.part(refusal, "search people by email: the Search API is for integration users", Failed, CodeRightMissing)
 	}
 	x.allowed++
 	if shape.Errors {

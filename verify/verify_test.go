@@ -111,8 +111,22 @@ func TestVerification(t *testing.T) {
 			tenant: func(c *icimstest.TenantConfig) {
 				c.DeniedRoutes, c.Behaviour = []string{"search.people"}, &icimstest.Behaviour{MissingRightStatus: 404}
 			},
-			states: good(skipped(map[string]string{"person_search": "failed right_missing"}, ofTest...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			states: good(skipped(map[string]string{"person_search": "failed right_missing"}, ofTest...)), result: verify.ResultRefused, state: store.AccessDenied,
 			remedy: "give the API user the right",
+		},
+		"a search filter that is hidden": {
+			before: func(r *rig) {
+				r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.StatusBefore, Status: 400, Code: 4, Times: -1})
+			},
+			states: good(skipped(map[string]string{"person_search": "failed right_missing"}, ofTest...)), result: verify.ResultRefused, state: store.AccessDenied,
+			remedy: "give the API user the right",
+		},
+		"searches that fail": {
+			before: func(r *rig) {
+				r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error500Before, Times: -1})
+			},
+			states: good(skipped(map[string]string{"person_search": "failed icims_failing"}, ofTest...)), result: verify.ResultIncomplete, state: store.ConnectionNew,
+			remedy: "Verify again later",
 		},
 		"schemas that the account may not read are a warning alone": {
 			tenant: func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"schema.get"} },

@@ -124,7 +124,7 @@ func health(req *http.Request, answer *http.Response, err error) error {
 	switch {
 	case err == nil && (answer.StatusCode >= 500 || answer.StatusCode == http.StatusRequestTimeout):
 		return fmt.Errorf("status %d", answer.StatusCode)
-	case err == nil && icims.AccountStatus(answer) == icims.StatusIntercepted:
+	case err == nil && icims.AccountStatus(icims.OpOf(req.Context()), answer) == icims.StatusIntercepted:
 		return fmt.Errorf("status %d, not from iCIMS", answer.StatusCode)
 	case err == nil && answer.StatusCode >= 400:
 		return errNoVerdict

@@ -183,3 +183,82 @@ func TestEitherWorldPatchAnswersAndPrimary(t *testing.T) {
 		})
 	}
 }
+
+// TestEitherWorldSearchesAreRefused: a refused search for people is about the account, or about the
+// search, but it says nothing about the candidate.
+func TestEitherWorldSearchesAreRefused(t *testing.T) {
+	t.Parallel()
+	const fieldRefused, accessDenied = 4, 3
+	refused := func(status, code int) icimstest.Rule {
+		return icimstest.Rule{Route: "search.people", Fault: icimstest.StatusBefore, Status: status, Code: code, Times: -1}
+	}
+	for name, rule := range map[string]icimstest.Rule{
+		"a filter that is hidden": refused(400, fieldRefused), "a search that is denied with 404": refused(404, accessDenied),
+		"409": refused(409, 0), "413": refused(413, 0),
+	} {
+		for _, profile := range []store.TenantProfile{unverified, {SearchOr: store.Yes, ReadsPair: store.Yes}} {
+			t.Run(name+", known "+string(profile.SearchOr), func(t *testing.T) {
+				t.Parallel()
+				const n = 60
+				r := tenantRig(t, icimstest.Behaviour{}, profile)
+				r.sim.AddRule(rule)
+				id := r.send(tasks.ToJob(job), tasks.Options{}, people(n)...)
+				r.closedBy("icims_search_refused")
+				r.eventually("the lane is closed for a while", func() bool { return time.Until(r.wants()) > 20*time.Second })
+				if calls := r.sim.CallCount(); calls > r.conn.Limits.InFlight {
+					t.Errorf("%d calls for %d exports", calls, n)
+				}
+				for _, o := range r.outcomes(id) {
+					if o.State == store.Dead || o.Attempts != 0 || o.State == store.Deferred && o.Reason != "icims_search_refused" {
+						t.Fatalf("an export paid for it: %+v", o)
+					}
+				}
+				r.sim.ClearRules()
+				r.tenant.SetPassword(password + " ")
+				r.conn.Password = password + " " // a changed connection reopens calls
+				r.worker.SetConnections([]store.Connection{r.conn})
+				r.whole(r.finished(id), n)
+			})
+		}
+		for _, profile := range []store.TenantProfile{unverified, {SearchOr: store.Yes, ReadsPair: store.Yes}} {
+			t.Run(name+" for a while, known "+string(profile.SearchOr), func(t *testing.T) {
+				t.Parallel()
+				const n = 30
+				r := tenantRig(t, icimstest.Behaviour{}, profile)
+				all := people(n + 5)
+				r.run(tasks.ToJob(job), tasks.Options{}, all[n:]...)
+				brief := rule
+				brief.Times = 40
+				r.sim.AddRule(brief)
+				r.whole(r.run(tasks.ToJob(job), tasks.Options{}, all[:n]...), n+5)
+			})
+			t.Run(name+" for one address, known "+string(profile.SearchOr), func(t *testing.T) {
+				t.Parallel()
+				const n = 30
+				r := tenantRig(t, icimstest.Behaviour{}, profile, shortBudget)
+				all := people(n + 5)
+				r.run(tasks.ToJob(job), tasks.Options{}, all[n:]...)
+				one := rule
+				one.Email = all[3].Email
+				r.sim.AddRule(one)
+				b := r.run(tasks.ToJob(job), tasks.Options{}, all[:n]...)
+				r.ended(b, n-1, 0, 1)
+				if o := r.outcomes(b.ID)[3]; o.Reason != "icims_search_refused" {
+					t.Errorf("%+v", o)
+				}
+				r.clean()
+			})
+		}
+	}
+	t.Run("403 while other calls succeed", func(t *testing.T) {
+		t.Parallel()
+		const n = 30
+		r := tenantRig(t, icimstest.Behaviour{}, unverified)
+		all := people(n + 5)
+		r.run(tasks.ToJob(job), tasks.Options{}, all[n:]...)
+		brief := refused(403, accessDenied)
+		brief.Times = 40
+		r.sim.AddRule(brief)
+		r.whole(r.run(tasks.ToJob(job), tasks.Options{}, all[:n]...), n+5)
+	})
+}

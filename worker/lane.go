@@ -229,8 +229,8 @@ func (l *lane) logCalls(next http.RoundTripper) http.RoundTripper {
 		answer, err := next.RoundTrip(req)
 		event := l.log.Debug()
 		if err == nil {
-			switch icims.AccountStatus(answer) {
-			case http.StatusUnauthorized, http.StatusForbidden, icims.StatusNotAuthorized:
+			switch icims.AccountStatus(icims.OpOf(req.Context()), answer) {
+			case http.StatusUnauthorized, http.StatusForbidden, icims.StatusNotAuthorized, icims.StatusSearchRefused:
 				event = l.log.Warn() // the customer's exports wait, or one becomes a dead letter
 			default:
 			}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -132,7 +133,12 @@ func (l *lookups) searchFor(ctx context.Context, key chunkKey, x *export) (*chun
 	for _, e := range emails {
 		c.asked[strings.ToLower(e)] = true
 	}
-	if c.people, err = l.finder.byEmail(ctx, emails); err != nil {
+	c.people, err = l.finder.byEmail(ctx, emails)
+	if e, ok := errors.AsType[*icims.Error](err); ok && e.RefusesSearch() {
+		// One of the addresses may be the cause, or their number: each is looked up alone.
+		c.people, err = &people{doubt: err}, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	l.remember(key, c)

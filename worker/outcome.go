@@ -96,9 +96,10 @@ func failed(err error) outcome {
 		}
 	case icims.ClassAccess:
 		// 403 means the account or the address, unless other calls succeed; then record.exec
-		// makes the export dead. 404 with code 3 means this one record.
+		// makes the export dead. 404 with code 3 means this one record. A refused search is never
+		// about the candidate.
 		o.kind = dead
-		if e.Status != 404 || e.Reason == icims.ReasonNotAuthorized {
+		if e.Status != 404 || e.Reason == icims.ReasonNotAuthorized || e.RefusesSearch() {
 			o.kind = deferred
 		}
 	case icims.ClassPermanent:

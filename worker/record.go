@@ -27,6 +27,9 @@ func (r record) exec(ctx context.Context, x *export, o outcome) outcome {
 	if e, ok := errors.AsType[*icims.Error](o.err); ok && o.kind == deferred && e.Class == icims.ClassAccess &&
 		e.Reason != icims.ReasonNotAuthorized && r.limiter.SucceededRecently() {
 		o.kind = dead
+		if e.RefusesSearch() { // for now, or because of the address
+			o.kind, o.reason = retry, store.Reason(icims.ReasonSearchRefused)
+		}
 	}
 	if o.kind == done {
 		r.throttle.succeeded()

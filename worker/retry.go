@@ -50,7 +50,8 @@ func (r retries) decide(c *store.Claim, o outcome) outcome {
 // was never called, or its responses contradict each other.
 var keepsReason = map[store.Reason]bool{
 	store.ReasonPayloadSealed: true, store.ReasonPayloadMissing: true, store.Reason(icims.ReasonRedirected): true, store.Reason(icims.ReasonIntercepted): true,
-	store.ReasonPersonVanished: true, store.ReasonLinkUnreadable: true,
+	store.Reason(icims.ReasonSearchRefused): true,
+	store.ReasonPersonVanished:              true, store.ReasonLinkUnreadable: true,
 }
 
 // spent reports whether the export has reached the limit of panics, or has failed for longer than

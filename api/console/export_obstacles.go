@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/seekout/icims-export/api"
@@ -99,7 +100,7 @@ func (v *visit) laneObstacles(told bool) ([]obstacle, error) {
 	if v.May(api.ScopeOperate) && lane.State == operate.LanePaused {
 		mend.Name = "Resume lane"
 	}
-	switch refusedByICIMS := lane.Reason == "icims_credentials" || lane.Reason == "icims_access_denied" || lane.Reason == "icims_not_authorized"; {
+	switch refusedByICIMS := slices.Contains([]store.Reason{"icims_credentials", "icims_access_denied", "icims_not_authorized", "icims_search_refused"}, lane.Reason); {
 	case lane.State == operate.LanePaused:
 		found = append(found, obstacle{Text: "Exports will wait: the lane is paused " + lane.Why(), Mend: &mend})
 	case lane.Keeps() && told && refusedByICIMS: // the cause of the connection's problem

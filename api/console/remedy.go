@@ -9,7 +9,7 @@ import (
 
 // fixPages maps a reason to the page that fixes it.
 var fixPages = map[store.Reason]func(customer string) link{
-	"icims_credentials": toConnection, "icims_access_denied": toConnection, "icims_not_authorized": toConnection, "icims_intercepted": toConnection, "icims_auth_unavailable": toConnection, "icims_address_refused": toConnection,
+	"icims_credentials": toConnection, "icims_access_denied": toConnection, "icims_not_authorized": toConnection, "icims_search_refused": toConnection, "icims_intercepted": toConnection, "icims_auth_unavailable": toConnection, "icims_address_refused": toConnection,
 	"icims_redirected": toConnection, "icims_unreachable": toConnection, "icims_tls": toConnection, "icims_field_refused": toConnection, store.ReasonNoConnection: toConnection,
 
 	store.ReasonJobNotFound: func(customer string) link {

@@ -38,7 +38,7 @@ type Returned struct {
 	Permit Permit
 	// Unused means no call was made with the permit.
 	Unused bool
-	// Status is the HTTP status; 0: no response; 1401: the user may not use the API; 502 also: a
+	// Status is the HTTP status; 0: no response; 1401: the user may not use the API; 1403: a search for people is refused; 502 also: a
 	// refusal that did not come from iCIMS. For an unused permit it is 401 or 403 if the token host
 	// refused to issue a token.
 	Status int

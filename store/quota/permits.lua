@@ -126,8 +126,8 @@ local function judge(status, remaining, retry_after)
     refused('icims_credentials')
   elseif status == 1401 then -- the user may not use the API
     refused('icims_not_authorized')
-  elseif status == 403 and now - get('last_success') >= 60 * second then -- otherwise only one right is missing
-    refused('icims_access_denied')
+  elseif (status == 403 or status == 1403) and now - get('last_success') >= 60 * second then -- otherwise only one right is missing
+    refused(status == 403 and 'icims_access_denied' or 'icims_search_refused')
   elseif status == 429 and retry_after > 0 and retry_after * second <= day then
     rate_limited(now + retry_after * second)
   elseif status == 429 and now >= get('rate_limited_until') then

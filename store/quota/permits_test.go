@@ -419,6 +419,29 @@ func TestBudget(t *testing.T) {
 	})
 }
 
+func TestRefusedSearchesCloseCallsUnlessOthersSucceed(t *testing.T) {
+	t.Parallel()
+	const refused = 1403
+	r := newPermitRig(t, generous)
+	p := r.bulk(3).Permits
+	if a := r.bulk(1, answered(p[0], 200), answered(p[1], refused)); len(a.Permits) != 1 || !a.Closed.Open() {
+		t.Fatalf("just after a success: %+v", a)
+	}
+	for _, want := range []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute} {
+		r.pass(time.Hour)
+		a := r.bulk(2)
+		closed := r.bulk(0, answered(a.Permits[0], refused), answered(a.Permits[1], refused)).Closed
+		if closed.Reason != "icims_search_refused" || r.lasts(closed) != want {
+			t.Errorf("closed by %q for %s, want %s", closed.Reason, r.lasts(closed), want)
+		}
+	}
+	r.pass(time.Hour)
+	r.bulk(0, answered(r.bulk(1).Permits[0], 200))
+	if a := r.bulk(1); len(a.Permits) != 1 || !r.status().Closed.Open() {
+		t.Errorf("after a success: %+v, %+v", a, r.status().Closed)
+	}
+}
+
 func TestControlCallIgnoresAVerdictAndItsSuccessEndsIt(t *testing.T) {
 	t.Parallel()
 	r := newPermitRig(t, generous)

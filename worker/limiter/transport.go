@@ -95,7 +95,7 @@ func outcome(req *http.Request, p quota.Permit, answer *http.Response, err error
 		}
 		return n
 	}
-	r.Status = icims.AccountStatus(answer)
+	r.Status = icims.AccountStatus(icims.OpOf(req.Context()), answer)
 	r.Limit, r.Remaining, r.Reset = number("X-Ratelimit-Limit"), number("X-Ratelimit-Remaining"), number("X-Ratelimit-Reset")
 	r.RetryAfter = number("Retry-After")
 	return r
@@ -104,7 +104,7 @@ func outcome(req *http.Request, p quota.Permit, answer *http.Response, err error
 // mayClose reports whether the quota may close calls after a response.
 func mayClose(r quota.Returned) bool {
 	switch r.Status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, icims.StatusNotAuthorized:
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, icims.StatusNotAuthorized, icims.StatusSearchRefused:
 		return true
 	default:
 		return !r.Unused && r.Remaining == 0
