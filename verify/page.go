@@ -39,7 +39,7 @@ func Page() string {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", a.name, titles[a.name], a.text)
 	}
 	b.WriteString(pageStates)
-	b.WriteString("\n## Codes\n\nCodes are stable; new ones may be added. *The configured addresses* are those of the setting `egress_addresses`.\n\n| code | cause | remedy |\n| --- | --- | --- |\n")
+	b.WriteString("\n## Codes\n\nEach code is stable; new ones may be added. *The configured addresses* are those of the setting `egress_addresses`.\n\n| code | cause | remedy |\n| --- | --- | --- |\n")
 	all := Codes()
 	slices.Sort(all)
 	for _, c := range all {

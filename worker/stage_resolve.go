@@ -91,7 +91,7 @@ func (s resolveStage) settleCreate(ctx context.Context, x *export) outcome {
 	x.personID, x.personMade = f.people[0].ID, true
 	x.notef("the lost POST created person %d, which is adopted", x.personID)
 	// Entries that were to be added one by one after the create.
-	if err := (writeStage{s.lane}).fill(ctx, x, x.personID, x.warnings.Owed()); err != nil && icims.ClassOf(err) != icims.ClassPermanent {
+	if err := writeStage(s).fill(ctx, x, x.personID, x.warnings.Owed()); err != nil && icims.ClassOf(err) != icims.ClassPermanent {
 		return failed(err)
 	}
 	err = s.ledger.Step(ctx, x.claim, store.Step{
