@@ -3,6 +3,7 @@ package icims
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -146,6 +147,12 @@ func (e *Error) Unwrap() error { return e.Err }
 // that a proxy may have set.
 func (e *Error) Missing() bool {
 	return e.Reason == ReasonNotFound && slices.ContainsFunc(e.Problems, func(p Problem) bool { return p.Code == codeNotFound })
+}
+
+// Gone is Missing, or iCIMS's own 404 without an error in its format. Use it only if another read
+// confirms that the record does not exist.
+func (e *Error) Gone() bool {
+	return e.Missing() || e.Status == http.StatusNotFound && e.Transaction != "" && len(e.Problems) == 0
 }
 
 // RefusesSearch reports whether the account may not search people as the call did.

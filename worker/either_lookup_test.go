@@ -337,6 +337,25 @@ func TestEitherWorldGateway404(t *testing.T) {
 			r.holds(n, n)
 		})
 	}
+	for fault, created := range map[icimstest.Fault]int{icimstest.Bare404: 1, icimstest.Gateway404: 0, icimstest.Page404: 0} {
+		t.Run("a known person who was purged, "+string(fault), func(t *testing.T) {
+			t.Parallel()
+			r := tenantRig(t, icimstest.Behaviour{}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes}, shortBudget)
+			first := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+			r.tenant.Purge(r.outcomes(first.ID)[0].Person)
+			r.sim.AddRule(icimstest.Rule{Route: "people.get", Times: -1, Fault: fault})
+			r.ended(r.run(tasks.ToJob(job), tasks.Options{IncludePreviouslyExported: true}, ana()), created, 0, 1-created)
+			r.clean()
+		})
+		t.Run("a known person who is there, "+string(fault), func(t *testing.T) {
+			t.Parallel()
+			r := tenantRig(t, icimstest.Behaviour{}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes})
+			r.run(tasks.ToJob(job), tasks.Options{}, ana())
+			r.sim.AddRule(icimstest.Rule{Route: "people.get", Times: 1, Fault: fault})
+			r.ended(r.run(tasks.ToJob(job), tasks.Options{IncludePreviouslyExported: true}, ana()), 0, 1, 0)
+			r.holds(1, 1)
+		})
+	}
 	missing := icimstest.Rule{Route: "people.get", Fault: icimstest.StatusBefore, Status: 404, Code: 2}
 	for _, or := range []store.Answer{store.Yes, ""} {
 		t.Run(fmt.Sprintf("a hit that reads as missing for a while, known %q", or), func(t *testing.T) {

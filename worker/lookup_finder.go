@@ -232,11 +232,12 @@ func (f *finder) read(ctx context.Context, id icims.PersonID) (*icims.Person, er
 // maxMerges bounds the merges that are followed from a known ID.
 const maxMerges = 3
 
-// byID returns a known person, following merges, or nil if there is none any more.
+// byID returns a known person, following merges, or nil if there is none any more. Then the caller
+// looks up the email.
 func (f *finder) byID(ctx context.Context, id icims.PersonID) (*icims.Person, error) {
 	for range maxMerges {
 		p, _, err := f.client.Person(ctx, id, mapping.ReadFields(f.conn)...)
-		if icims.ReasonOf(err) == icims.ReasonNotFound {
+		if e, ok := errors.AsType[*icims.Error](err); ok && (e.Reason == icims.ReasonNotFound || e.Gone()) {
 			return nil, nil
 		}
 		if err != nil {

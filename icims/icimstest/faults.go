@@ -37,6 +37,7 @@ const (
 	OverlongJSON    Fault = "overlong_json"
 	Unauthorized    Fault = "unauthorized"
 	AccessDenied404 Fault = "access_denied_404"
+	Bare404         Fault = "bare_404"    // iCIMS's own 404, without an error
 	Gateway404      Fault = "gateway_404" // a 404 of a gateway in between: a page, or JSON
 	Slow            Fault = "slow"        // responds after Rule.Delay
 	StatusBefore    Fault = "status"      // responds with Rule.Status, nothing took effect
@@ -48,7 +49,7 @@ func (f Fault) known() bool {
 	switch f {
 	case FaultNone, Error500Before, Error500After, TimeoutBefore, TimeoutAfter, TimeoutLate, ResetBefore, ResetAfter, ResetMidBody,
 		Error503, Error429, Error429Bare, SlowBody, HTMLError, TruncatedJSON, OverlongJSON, RedirectElsewhere, Unauthorized,
-		AccessDenied404, Gateway404, Slow, StatusBefore, Page403, Page404, Page404After:
+		AccessDenied404, Bare404, Gateway404, Slow, StatusBefore, Page403, Page404, Page404After:
 		return true
 	}
 	return false

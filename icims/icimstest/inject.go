@@ -69,6 +69,8 @@ func (c *call) inject(w http.ResponseWriter, fault Fault, rule Rule, faults *Fau
 		return send(unauthorized())
 	case AccessDenied404:
 		return send(accessDenied())
+	case Bare404:
+		return send(answer{status: http.StatusNotFound})
 	case Gateway404:
 		return c.gateway404()
 	case StatusBefore:
