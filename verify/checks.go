@@ -25,7 +25,7 @@ func (x *run) account(ctx context.Context) (stop bool, err error) {
 			return err
 		})
 		if refusal != nil {
-			if code := fault(refusal); code != "" && !slices.Contains([]Code{CodeCredentials, CodeAddressRefused, CodeNotAuthorized}, code) {
+			if code := fault(refusal); code != "" && !slices.Contains(ofAccount, code) {
 				return verdict{state: Failed, code: code, err: refusal, cause: hostCause(refusal)}
 			}
 		}
@@ -186,10 +186,14 @@ func (x *run) schema(ctx context.Context, typ string, required, optional []strin
 		return err
 	})
 	if refusal != nil {
-		if refusal.Reason == icims.ReasonNotFound {
+		if refusal.Reason == icims.ReasonNotFound || refusal.Gone() {
 			return verdict{state: Warned, code: CodeSchemaHidden, err: refusal}
 		}
-		return x.part(refusal, "read which fields there are", Warned, CodeSchemaHidden)
+		v := x.part(refusal, "read which fields there are", Warned, CodeSchemaHidden)
+		if !passing(v.code) && !slices.Contains(ofAccount, v.code) {
+			v.state = Warned // exports do not read it
+		}
+		return v
 	}
 	x.allowed++
 	if missing := lacks(s.Properties, required); len(missing) > 0 {

@@ -64,6 +64,9 @@ func passing(c Code) bool {
 	return slices.Contains([]Code{CodeQuotaExhausted, CodeSlowDown, CodeHeldBack, CodeFault}, c)
 }
 
+// ofAccount are the codes of refusals that apply to all calls.
+var ofAccount = []Code{CodeCredentials, CodeAddressRefused, CodeNotAuthorized}
+
 // denied reports whether iCIMS says that the account may not do this.
 func denied(e *icims.Error) bool { return e.Reason == icims.ReasonAccessDenied || e.RefusesSearch() }
 

@@ -135,7 +135,7 @@ func (x *run) checks(ctx context.Context) error {
 			return err
 		}
 		// What is refused to all calls is refused to the later checks too.
-		stop = v.state == Failed && (passing(v.code) || slices.Contains([]Code{CodeCredentials, CodeAddressRefused, CodeNotAuthorized}, v.code))
+		stop = v.state == Failed && (passing(v.code) || slices.Contains(ofAccount, v.code))
 	}
 	return nil
 }

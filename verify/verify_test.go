@@ -132,6 +132,18 @@ func TestVerification(t *testing.T) {
 			tenant: func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"schema.get"} },
 			states: good(map[string]string{"person_schema": "warned schema_hidden", "workflow_schema": "warned schema_hidden"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
+		"schemas that cannot be read are a warning alone": {
+			before: func(r *rig) {
+				r.sim.AddRule(icimstest.Rule{Route: "schema.get", Fault: icimstest.HTMLError, Times: -1})
+			},
+			states: good(map[string]string{"person_schema": "warned icims_failing", "workflow_schema": "warned icims_failing"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+		},
+		"schemas with an empty 404 are a warning alone": {
+			before: func(r *rig) {
+				r.sim.AddRule(icimstest.Rule{Route: "schema.get", Fault: icimstest.Bare404, Times: -1})
+			},
+			states: good(map[string]string{"person_schema": "warned schema_hidden", "workflow_schema": "warned schema_hidden"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+		},
 		"a hidden field that every export needs": {
 			tenant: func(c *icimstest.TenantConfig) { c.HiddenFields = []string{"email"} },
 			states: good(skipped(map[string]string{"person_schema": "failed field_missing"}, ofTest...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
