@@ -225,3 +225,52 @@ func TestRejectedCredentials(t *testing.T) {
 	}
 	r.clean()
 }
+
+// TestEitherWorldStatusWarningsAreRight: each workflow with a wrong status has a warning, and no
+// other.
+func TestEitherWorldStatusWarningsAreRight(t *testing.T) {
+	t.Parallel()
+	const n, right = 30, "D10106"
+	for name, w := range map[string]struct {
+		byLabel string
+		rule    icimstest.Rule
+		seeded  bool // a workflow shows the status's ID
+		wrong   int
+	}{
+		"ignored by label, accepted by ID, and never set later": {
+			icimstest.Ignored, icimstest.Rule{Route: "workflows.patch", Fault: icimstest.StatusBefore, Status: 400, Code: 4, Times: -1}, true, 1,
+		},
+		"refused by label, without an ID, and some responses are lost": {
+			icimstest.Refused, icimstest.Rule{Route: "workflows.create", Fault: icimstest.ResetAfter, Nth: 3, Rate: 0.3, Times: -1}, false, n,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := tenantRig(t, icimstest.Behaviour{StatusByValue: w.byLabel}, unverified, func(o *rigOptions) { o.settings = soon })
+			if w.seeded {
+				r.tenant.AddWorkflow(r.tenant.AddPerson(existing(map[string]any{"email": "else@example.com"})), job, right)
+			}
+			r.sim.AddRule(w.rule)
+			b := r.run(tasks.ToJob(job), tasks.Options{}, people(n)...)
+			r.ended(b, n, 0, 0)
+			status := map[int64]string{}
+			for _, f := range r.tenant.Workflows() {
+				status[f.ID] = f.StatusID
+			}
+			wrong := 0
+			for _, o := range r.outcomes(b.ID) {
+				warned := strings.Contains(o.Warnings, "status_dropped")
+				if status[o.Workflow] != right {
+					wrong++
+				}
+				if warned != (status[o.Workflow] != right) {
+					t.Errorf("workflow %d has status %s, warnings %q", o.Workflow, status[o.Workflow], o.Warnings)
+				}
+			}
+			if wrong != w.wrong {
+				t.Errorf("%d workflows with a wrong status, want %d", wrong, w.wrong)
+			}
+			r.clean()
+		})
+	}
+}

@@ -75,6 +75,10 @@ func (s attachStage) checkStatus(ctx context.Context, x *export, id icims.Workfl
 	}
 	if right.ID == "" || !s.setStatus(ctx, x, id, right) {
 		x.warn(mapping.WarningStatusDropped)
+		if right.ID != "" && sent.ID == "" && !sent.IsZero() {
+			s.tenant.tryStatus(right) // the next workflow shows whether iCIMS accepts the ID
+			return
+		}
 		if sent.IsZero() { // it was refused, so it is not sent again
 			right = store.NodeRef{}
 		} else if right.ID == "" {
@@ -112,14 +116,17 @@ func (s attachStage) isIn(ctx context.Context, id icims.WorkflowID, status store
 	return w.Status.Matches(status.Value), nil
 }
 
-// recheckStatus warns if a workflow of a lost POST does not have the status that was sent. It
-// does not change the status: a recruiter may have done so since.
+// recheckStatus warns if a workflow of a lost POST does not have the right status. It does not change the status: a recruiter may have done so since.
 func (s attachStage) recheckStatus(ctx context.Context, x *export, id icims.WorkflowID) {
 	known := s.tenant.knownStatus()
-	if x.claim.Intent != store.IntentWorkflow || known.settled && !known.ignored || known.ref.IsZero() {
+	want := known.ref
+	if want.IsZero() {
+		want = s.conn.Status
+	}
+	if x.claim.Intent != store.IntentWorkflow || known.settled && !known.ignored || want.IsZero() {
 		return
 	}
-	if in, err := s.isIn(ctx, id, known.ref); err != nil || !in {
+	if in, err := s.isIn(ctx, id, want); err != nil || !in {
 		x.warn(mapping.WarningStatusDropped)
 	}
 }

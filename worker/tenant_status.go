@@ -55,6 +55,13 @@ func (t *tenant) settleStatus(ref store.NodeRef, lost bool) {
 	t.status.ref, t.status.settled, t.status.ignored = ref, true, lost
 }
 
+// tryStatus records what to send with the next workflow, which is checked again.
+func (t *tenant) tryStatus(ref store.NodeRef) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.status.ref = ref
+}
+
 // askStatus returns true once: a search for the status's label is worth one call.
 func (t *tenant) askStatus() bool {
 	t.mu.Lock()
