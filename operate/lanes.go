@@ -47,6 +47,7 @@ func (l Lane) BreakerTexts() []string {
 type Calls struct {
 	PerSecond   float64   `json:"per_second" doc:"Current calls per second."`
 	MaxRate     float64   `json:"per_second_allowed" doc:"Allowed calls per second."`
+	Lowered     bool      `json:"lowered,omitempty" doc:"The allowed calls per second are lowered for now, because iCIMS answered 429."`
 	InFlight    int       `json:"in_flight" doc:"Calls in flight."`
 	MaxInFlight int       `json:"in_flight_allowed" doc:"Allowed concurrent calls."`
 	PerDay      int       `json:"per_day" doc:"Allowed calls per day (UTC); 0 before the first call."`
@@ -185,7 +186,7 @@ func (p Place) lane(customer string) Lane {
 		Next:   total.Next,
 		Oldest: total.Oldest.Round(time.Millisecond).Seconds(),
 		Calls: Calls{
-			PerSecond: s.Rate, MaxRate: s.CallsPerSecond, InFlight: s.InFlight, MaxInFlight: s.MaxInFlight,
+			PerSecond: s.Rate, MaxRate: s.CallsPerSecond, Lowered: s.Lowered, InFlight: s.InFlight, MaxInFlight: s.MaxInFlight,
 			PerDay: s.Budget, Own: s.Own, Others: s.Others, Left: s.Left, Reserve: s.Reserve, Resets: s.WindowEnd.UTC(),
 		},
 		LastGood: s.LastGood,

@@ -23,6 +23,9 @@ type Standing struct {
 	InFlight              int
 	// Rate is the recent number of calls per second, CallsPerSecond its limit.
 	Rate, CallsPerSecond float64
+	// Lowered means CallsPerSecond is lower than the connection's for now, because iCIMS answered
+	// 429.
+	Lowered bool
 	// MaxInFlight is the limit of calls in flight.
 	MaxInFlight int
 	// Closed is why bulk calls are not permitted, ClosedExpress why no calls at all are.
@@ -97,7 +100,7 @@ func (l *Ledger) StandingsFor(ctx context.Context, customers []string, callers [
 	for i, s := range statuses {
 		standings[i] = Standing{
 			Customer: customers[i], Own: s.Own, Others: s.Foreign, Budget: s.Budget, Left: s.Left, Reserve: s.Reserve,
-			WindowEnd: s.WindowEnd, InFlight: s.InFlight, MaxInFlight: s.Limits.InFlight, Rate: s.Rate, CallsPerSecond: s.Limits.CallsPerSecond,
+			WindowEnd: s.WindowEnd, InFlight: s.InFlight, MaxInFlight: s.Limits.InFlight, Rate: s.Rate, CallsPerSecond: s.Limits.CallsPerSecond, Lowered: s.Lowered,
 			Closed: ClosureOf(s.Closed), ClosedExpress: ClosureOf(s.ClosedExpress), LastGood: s.LastSuccess, Breakers: breakers[i].Val(),
 		}
 		switch pause := pauses[i].Val(); {

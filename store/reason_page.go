@@ -52,7 +52,7 @@ var meanings = map[Reason]string{
 	"icims_intercepted":       "A 4xx response without iCIMS's marks (the header `X-Transaction`, an error in iCIMS's format, a challenge that names iCIMS's scheme). It comes from a proxy, firewall or gateway. Safe calls are repeated; a create is settled by a look-up. The export becomes a dead letter when this lasts for the whole retry budget.",
 	"icims_conflict":          "A 409 response from iCIMS.",
 	"icims_request_too_large": "A 413 response from iCIMS.",
-	"icims_rate_limited":      "A 429 response while the day's calls are not used up.",
+	"icims_rate_limited":      "A 429 response while the day's calls are not used up. The pause grows with each 429. Calls then start at half the rate, without a burst, and recover within minutes.",
 	"icims_quota_exhausted":   "The day's calls (UTC) are used up, by this service's count or by iCIMS's own.",
 	"icims_server_error":      "A 5xx response to a call that may be repeated. For a create the reason is `write_settling`.",
 	"icims_not_supported":     "A 501 or 505 response from iCIMS.",

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
@@ -14,6 +15,46 @@ import (
 
 // The tests named TestEitherWorld run exports in both positions of a switch of the simulator.
 // docs/fidelity.md has the table.
+
+// TestEitherWorldCallsPerSecond: iCIMS allows more calls than ours per second, the same number
+// without a burst, or fewer.
+func TestEitherWorldCallsPerSecond(t *testing.T) {
+	t.Parallel()
+	const n, ours = 40, 10
+	for _, own := range []float64{0, ours, ours * 0.6} {
+		t.Run(fmt.Sprint(own), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{
+				sim:    calm(),
+				tenant: func(c *icimstest.TenantConfig) { c.Limits = icimstest.Limits{CallsPerSecond: own} },
+				conn: func(c *store.Connection) {
+					c.Limits = store.Limits{CallsPerSecond: ours, Burst: 10, InFlight: 4, CallsPerDay: 10_000}
+				},
+			})
+			all := people(n)
+			r.knows(all[:n/2]...)
+			began := time.Now()
+			done := r.run(tasks.Prospects, tasks.Options{}, all...)
+			r.ended(done, n/2, n/2, 0)
+			if inv := r.sim.Invariants(); inv.People != n {
+				t.Errorf("%d people, want %d", inv.People, n)
+			}
+			r.clean()
+			seen := r.tenant.Traffic()
+			if own == 0 {
+				own = ours
+			}
+			calls := seen.Calls - seen.OverRate
+			if ideal, took := time.Duration(float64(calls)/own*float64(time.Second)), time.Since(began); took > 3*ideal+10*time.Second {
+				t.Errorf("%d calls took %s, which iCIMS allows in %s", calls, took, ideal)
+			}
+			if seen.OverRate > 12 {
+				t.Errorf("%d calls over iCIMS's rate", seen.OverRate)
+			}
+			t.Logf("%d calls, %d over the rate, in %s", calls, seen.OverRate, time.Since(began))
+		})
+	}
+}
 
 // TestEitherWorldOtherAnswers: new and known people, in the other position of each switch without
 // a row of its own. People and workflows are created once, and data of known people stays.

@@ -151,7 +151,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 		l.cancel()
 		return nil, fmt.Errorf("connection of customer %s: %w", conn.Customer, err)
 	}
-	l.finder = &finder{client: l.client, conn: conn, tenant: l.tenant, log: log}
+	l.finder = &finder{client: l.client, conn: conn, tenant: l.tenant, reopens: l.limiter.Reopens, log: log}
 
 	l.lookups = newLookups(l.finder, w.ledger, l.finder.atOnce(w.settings.LookupBatch), w.settings.LookupMemo, log)
 	return l, nil

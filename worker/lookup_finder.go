@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -21,7 +22,23 @@ type finder struct {
 	client *icims.Client
 	conn   store.Connection
 	tenant *tenant
-	log    zerolog.Logger
+	// reopens waits until calls are permitted again after a 429. It returns false if that takes
+	// too long.
+	reopens func(ctx context.Context, within time.Duration) bool
+	log     zerolog.Logger
+}
+
+// patience is how long a look-up waits after a 429. Its other calls would be lost.
+const patience = 30 * time.Second
+
+// patiently repeats a read that gets a 429, or is refused because of one.
+func (f *finder) patiently(ctx context.Context, read func() error) error {
+	for {
+		err := read()
+		if icims.ClassOf(err) != icims.ClassDefer || icims.ReasonOf(err) != icims.ReasonRateLimited || !f.reopens(ctx, patience) {
+			return err
+		}
+	}
 }
 
 // Each hit costs a call, so these bound the hits that are read: of an exact search, of a search
@@ -95,17 +112,20 @@ func (f *finder) ignoresCase() bool {
 // search returns the people who have, or contain, one of the values. It takes one call if this
 // customer's search is known to find them all, otherwise one call per value.
 func (f *finder) search(ctx context.Context, op string, values []string) ([]icims.PersonID, error) {
-	if f.conn.Profile.SearchOr == store.Yes {
-		ids, _, err := f.client.SearchPeople(ctx, icims.EmailQuery(op, values...))
-		return ids, err
+	calls := [][]string{values}
+	if f.conn.Profile.SearchOr != store.Yes {
+		calls = slices.Collect(slices.Chunk(values, 1))
 	}
 	var all []icims.PersonID
-	for _, v := range values {
-		ids, _, err := f.client.SearchPeople(ctx, icims.EmailQuery(op, v))
+	for _, some := range calls {
+		err := f.patiently(ctx, func() error {
+			ids, _, err := f.client.SearchPeople(ctx, icims.EmailQuery(op, some...))
+			all = append(all, ids...)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, ids...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all), nil
@@ -216,7 +236,11 @@ func (f *finder) readAll(ctx context.Context, ids []icims.PersonID, emails []str
 // a profile has no email (API sheet §5.4). A missing person is a doubt, since it contradicts the
 // search.
 func (f *finder) read(ctx context.Context, id icims.PersonID) (*icims.Person, error) {
-	p, _, err := f.client.Person(ctx, id, mapping.ReadFields(f.conn)...)
+	var p *icims.Person
+	err := f.patiently(ctx, func() (err error) {
+		p, _, err = f.client.Person(ctx, id, mapping.ReadFields(f.conn)...)
+		return err
+	})
 	if icims.ReasonOf(err) == icims.ReasonNotFound {
 		return nil, &doubt{reason: store.ReasonPersonVanished, passes: true, err: err}
 	}

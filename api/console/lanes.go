@@ -188,7 +188,11 @@ func (l laneRow) Rate() string {
 	if l.Calls.MaxRate <= 0 {
 		return ""
 	}
-	return strconv.FormatFloat(l.Calls.PerSecond, 'f', 1, 64) + " of " + strconv.FormatFloat(l.Calls.MaxRate, 'g', -1, 64)
+	rate := strconv.FormatFloat(l.Calls.PerSecond, 'f', 1, 64) + " of " + strconv.FormatFloat(l.Calls.MaxRate, 'g', -1, 64)
+	if l.Calls.Lowered {
+		rate += " (lowered after a 429)"
+	}
+	return rate
 }
 
 // Spent reports whether the daily limit is used up.

@@ -87,7 +87,11 @@ func printCalls(c operate.Calls, line func(name, text string)) {
 		line("calls", "none so far")
 		return
 	}
-	line("calls", fmt.Sprintf("%.1f of %g per second; %d of %d in flight", c.PerSecond, c.MaxRate, c.InFlight, c.MaxInFlight))
+	lowered := ""
+	if c.Lowered {
+		lowered = " (lowered after a 429)"
+	}
+	line("calls", fmt.Sprintf("%.1f of %g per second%s; %d of %d in flight", c.PerSecond, c.MaxRate, lowered, c.InFlight, c.MaxInFlight))
 	today := fmt.Sprintf("%s made", prose.Grouped(c.Own))
 	if c.Others > 0 {
 		today += fmt.Sprintf(", and %s by others on the account", prose.Grouped(c.Others))

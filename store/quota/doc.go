@@ -12,9 +12,12 @@
 //     other users of the account are included.
 //   - Reserve: part of the budget is only for express calls. It shrinks every hour, so that
 //     nothing is left unused when the window ends.
-//   - Closures: after 429 until Retry-After, or for a time that doubles; after 401, 403 or a
-//     refused user as a verdict on the credentials in use, until a call succeeds. Changed
-//     credentials are open. Control calls ignore verdicts, and their success ends them.
+//   - Closures: after 429 until Retry-After, or for a time that doubles with each 429 and halves
+//     with every 15 seconds without; after 401, 403 or a refused user as a verdict on the
+//     credentials in use, until a call succeeds. Changed credentials are open. Control calls ignore
+//     verdicts, and their success ends them.
+//   - Lowered rate: after 429 calls start without a burst, at half of the refused rate. The rate
+//     recovers without another 429, see lowered_rate in permits.lua.
 //
 // The state is the hash ix:{customer}:limits. Times are milliseconds since 1970; _us means
 // microseconds.
@@ -28,7 +31,8 @@
 //	limit, heard_at      the limit that iCIMS reports; time of the last report
 //	exhausted_until      end of the window in which iCIMS reported that no call is left
 //	exhaustion_told      number of the window whose exhaustion is in the events
-//	rate_limited_until, rate_limited_times   after 429; consecutive times
+//	rate_limited_until, rate_limited_times   after 429; times in a row, see permits.lua
+//	refused_rate         calls per second when the last 429 came, until the limits apply again
 //	verdict:CREDENTIALS  reason:until:consecutive times:at
 //	last_success         time of the last successful call
 //	returned             permits returned after a call

@@ -17,6 +17,7 @@ type account struct {
 	resetsAt time.Duration // of the day
 	share    float64       // of calls by other users, relative to ours
 	hidden   bool          // no headers in responses
+	refuses  bool          // calls over the rate get a 429
 
 	windowEnd time.Time
 	used, own int
@@ -50,14 +51,18 @@ func (a *account) arrive(now time.Time) quota.Returned {
 		a.tokens = burst
 	}
 	a.tokens, a.filled = min(burst, a.tokens+now.Sub(a.filled).Seconds()*a.limits.CallsPerSecond), now
-	if a.tokens < 1-1e-6 {
-		a.overRate++
-	}
-	a.tokens--
 	a.flying++
 	if a.flying > a.limits.InFlight {
 		a.overFlight++
 	}
+	over := a.tokens < 1-1e-6
+	if over {
+		a.overRate++
+	}
+	if over && a.refuses {
+		return a.counts(now, quota.Returned{Status: 429})
+	}
+	a.tokens--
 	if a.used >= a.limits.CallsPerDay {
 		a.overDay++
 		return quota.Returned{Status: 429, Limit: a.limits.CallsPerDay, Remaining: 0, Reset: int(a.windowEnd.Sub(now).Seconds()), RetryAfter: quota.Absent}
@@ -68,7 +73,12 @@ func (a *account) arrive(now time.Time) quota.Returned {
 	for ; a.owed >= 1 && a.used < a.limits.CallsPerDay; a.owed-- {
 		a.used++
 	}
-	r := quota.Returned{Status: 200, Limit: a.limits.CallsPerDay, Remaining: a.limits.CallsPerDay - a.used, Reset: int(a.windowEnd.Sub(now).Seconds()), RetryAfter: quota.Absent}
+	return a.counts(now, quota.Returned{Status: 200})
+}
+
+// counts adds the headers to a response.
+func (a *account) counts(now time.Time, r quota.Returned) quota.Returned {
+	r.Limit, r.Remaining, r.Reset, r.RetryAfter = a.limits.CallsPerDay, a.limits.CallsPerDay-a.used, int(a.windowEnd.Sub(now).Seconds()), quota.Absent
 	if a.hidden {
 		r.Limit, r.Remaining, r.Reset = quota.Absent, quota.Absent, quota.Absent
 	}
@@ -218,7 +228,7 @@ func (f *fleet) work(p *fleetProcess) {
 	p.returned, p.full = nil, a.Full
 	for _, permit := range a.Permits {
 		p.in++
-		f.use(p, permit)
+		f.use(p, permit, a.Limits.Lateness())
 	}
 	switch {
 	case len(a.Permits) < wants && !a.ClosedExpress.Open():
@@ -231,8 +241,8 @@ func (f *fleet) work(p *fleetProcess) {
 }
 
 // use makes the call of a permit, or returns it unused.
-func (f *fleet) use(p *fleetProcess, permit quota.Permit) {
-	late, latency := f.limits.Lateness(), f.upTo(f.latency)
+func (f *fleet) use(p *fleetProcess, permit quota.Permit, late time.Duration) {
+	latency := f.upTo(f.latency)
 	if f.prompt {
 		late, latency = time.Millisecond, f.latency
 	}
@@ -243,7 +253,10 @@ func (f *fleet) use(p *fleetProcess, permit quota.Permit) {
 		r.Permit = permit
 		p.in--
 		p.returned = append(p.returned, r)
-		if p.full || p.next.IsZero() { // otherwise it goes with the next request
+		switch {
+		case r.Status == 429 && r.Remaining > 0: // reported immediately
+			f.planAsk(p, 0)
+		case p.full || p.next.IsZero(): // otherwise it goes with the next request
 			f.planAsk(p, f.upTo(5*time.Millisecond))
 		}
 	}
@@ -325,6 +338,41 @@ func TestFleetUsesTheRate(t *testing.T) {
 			t.Errorf("%.1f %% of %v calls a second are used, %d over", 100*used, rate, f.account.overRate)
 		}
 		t.Logf("%v a second: %d in a minute, %.2f requests a call", rate, minute, float64(f.asks)/float64(len(f.calls)))
+	}
+}
+
+// TestFleetFindsTheRate runs processes whose limits are higher than iCIMS's own, which allows no
+// burst.
+func TestFleetFindsTheRate(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		own   float64 // iCIMS's calls per second; ours is 5
+		most  int     // 429s in the first minute
+		share float64 // of iCIMS's rate, in that minute
+	}{
+		{"iCIMS allows the same rate", 5, 5, 0.6},
+		{"iCIMS allows less", 3, 8, 0.6},
+		{"iCIMS allows far less", 1, 10, 0.3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t, 1, quota.Limits{CallsPerSecond: 5, Burst: 10, InFlight: 4, CallsPerDay: 10_000, ExpressReserve: 5})
+			a := f.account
+			a.refuses, a.limits.CallsPerSecond, a.limits.Burst = true, c.own, 1
+			f.run(2, time.Minute)
+			minute := a.used
+			if share := float64(minute) / (60 * c.own); a.overRate > c.most || share < c.share {
+				t.Errorf("first minute: %d refused, want at most %d; %.0f%% of the rate used, want %.0f%%", a.overRate, c.most, 100*share, 100*c.share)
+			}
+			t.Logf("first minute: %d refused, %d accepted", a.overRate, minute)
+			a.overRate = 0
+			f.run(0, 29*time.Minute)
+			if share := float64(a.used-minute) / (29 * 60 * c.own); share < 0.75 || a.overRate > 60 {
+				t.Errorf("then: %d refused, %.0f%% of the rate used", a.overRate, 100*share)
+			}
+			t.Logf("then: %d refused, %d accepted", a.overRate, a.used-minute)
+		})
 	}
 }
 

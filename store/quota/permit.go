@@ -118,6 +118,7 @@ type Status struct {
 	InFlight              int
 	// Rate is the recent number of calls per second.
 	Rate float64
-	// Limits used for this status.
-	Limits Limits
+	// Limits in force. If Lowered, iCIMS answered 429: they have a lower rate and no burst for now.
+	Limits  Limits
+	Lowered bool
 }

@@ -31,7 +31,6 @@ if not peek then
 elseif limits.calls_per_second <= 0 and state.limits then
   limits = cjson.decode(state.limits) -- peek uses the limits of the last request
 end
-local spacing = 1000000 / math.max(limits.calls_per_second, 1e-6) -- µs between two calls
 local function in_flight() return redis.call('ZCOUNT', flying_key, '(' .. int(now), '+inf') end
 local function event(kind, reason, until_at)
   redis.call('XADD', prefix .. 'events', 'MAXLEN', '~', 200, '*', 'k', kind, 't', reason, 'at', int(now), 'u', int(until_at))
@@ -104,15 +103,35 @@ local function refused(reason)
   set_verdict(reason, until_at, in_a_row + 1, now)
   event('closed', reason, until_at)
 end
-local function rate_limited(until_at)
-  if until_at <= get('rate_limited_until') then return end
-  if now >= get('rate_limited_until') then event('closed', 'icims_rate_limited', until_at) end
-  set('rate_limited_until', until_at)
+-- The calls per second after a 429, or nil if the limits apply. iCIMS's own limit is unknown: start at
+-- half of the rate that it refused, approach 90% within half a minute, and exceed it after five minutes.
+local function lowered_rate()
+  local calm = math.max(now - get('rate_limited_until'), 0) / second
+  local rate = get('refused_rate') * (0.9 - 0.4 * math.exp(-calm / 10)) * 2 ^ (math.max(calm - 300, 0) / 300)
+  if rate > 0 and rate < limits.calls_per_second then return math.max(math.floor(rate * 100) / 100, 0.1) end
+end
+local function rate_limited(remaining, retry_after)
+  local calm = now - get('rate_limited_until')
+  local pause = retry_after * second
+  if pause <= 0 or pause > day then
+    if calm < 0 then return end -- calls in flight together count as one 429
+    pause = nil
+  end
+  if calm >= 0 then
+    local in_a_row = math.max(get('rate_limited_times') - math.floor(calm / (15 * second)), 0)
+    pause = pause or doubling((remaining > 0 and 2 or 60) * second, in_a_row)
+    set('rate_limited_times', in_a_row + 1)
+    -- Without a success since the last 429, the rate is not the cause.
+    if get('last_success') >= get('rate_limited_until') then
+      set('refused_rate', string.format('%.2f', lowered_rate() or limits.calls_per_second))
+    end
+    event('closed', 'icims_rate_limited', now + pause)
+  end
+  set('rate_limited_until', math.max(now + pause, get('rate_limited_until')))
 end
 local function judge(status, remaining, retry_after)
   if status >= 200 and status < 300 then
     set('last_success', now)
-    set('rate_limited_times', nil)
     local reason, until_at, in_a_row, at = verdict(my_verdict)
     if reason and (now >= until_at or request.control) then
       set(my_verdict, nil)
@@ -128,11 +147,8 @@ local function judge(status, remaining, retry_after)
     refused('icims_not_authorized')
   elseif (status == 403 or status == 1403) and now - get('last_success') >= 60 * second then -- otherwise only one right is missing
     refused(status == 403 and 'icims_access_denied' or 'icims_search_refused')
-  elseif status == 429 and retry_after > 0 and retry_after * second <= day then
-    rate_limited(now + retry_after * second)
-  elseif status == 429 and now >= get('rate_limited_until') then
-    rate_limited(now + doubling((remaining > 0 and 2 or 60) * second, get('rate_limited_times')))
-    set('rate_limited_times', get('rate_limited_times') + 1)
+  elseif status == 429 then
+    rate_limited(remaining, retry_after)
   end
 end
 
@@ -153,6 +169,14 @@ for _, permit in ipairs(request.returned or {}) do
   end
   judge(permit.status, permit.remaining, permit.retry_after)
 end
+
+local lowered = lowered_rate()
+if lowered then
+  limits.calls_per_second, limits.burst = lowered, 1
+elseif not peek then
+  set('refused_rate', nil)
+end
+local spacing = 1000000 / math.max(limits.calls_per_second, 1e-6) -- µs between two calls
 
 -- The day's budget. A limit reported by iCIMS replaces an assumed one and caps a configured one.
 local limit, budget = get('limit'), limits.calls_per_day
@@ -289,5 +313,5 @@ return cjson.encode({
   succeeded = get('last_success') > 0, last_success_age_ms = now - get('last_success'),
   budget = budget, left = math.max(left, 0), reserve = reserve, own = own(), foreign = get('foreign'),
   window_end = get('window_end'), window_ms = span(get('window_end')),
-  in_flight = in_flight(), recent_rate = recent_rate(), limits = limits,
+  in_flight = in_flight(), recent_rate = recent_rate(), limits = limits, lowered = lowered ~= nil,
 })

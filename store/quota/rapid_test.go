@@ -10,7 +10,7 @@ import (
 )
 
 // TestNeverACallOverWhateverHappens runs processes with random limits for two days of an account.
-// They lose replies, repeat requests, crash and abandon calls; calls are slow; another user spends
+// They lose replies, repeat requests, crash and abandon calls; calls are slow; iCIMS refuses bursts; another user spends
 // the same budget evenly and in bursts; and only headers reveal when iCIMS's day starts. The
 // account counts by itself.
 func TestNeverACallOverWhateverHappens(t *testing.T) {
@@ -37,6 +37,11 @@ func TestNeverACallOverWhateverHappens(t *testing.T) {
 		a.resetsAt, a.windowEnd = time.Duration(rapid.IntRange(0, 24*60-1).Draw(rt, "minute of the reset"))*time.Minute, time.Time{}
 		a.roll(f.now)
 		a.share = share
+		// iCIMS may allow a lower rate without a burst, and answer 429 to other calls.
+		a.refuses = rapid.Bool().Draw(rt, "refuses")
+		if a.refuses {
+			a.limits.CallsPerSecond, a.limits.Burst = limits.CallsPerSecond*rapid.SampledFrom([]float64{1, 0.5, 0.1}).Draw(rt, "of the rate"), 1
+		}
 		f.demand, f.express = rapid.IntRange(1, 10).Draw(rt, "demand"), rapid.SampledFrom([]float64{0, 0.1, 1}).Draw(rt, "express")
 		f.latency = time.Duration(rapid.SampledFrom([]int{5, 50, 300}).Draw(rt, "latency ms")) * time.Millisecond
 		f.loss, f.repeats = rapid.SampledFrom([]float64{0, 0.05}).Draw(rt, "loss"), rapid.SampledFrom([]float64{0, 0.05}).Draw(rt, "repeats")
@@ -57,12 +62,21 @@ func TestNeverACallOverWhateverHappens(t *testing.T) {
 		}
 		f.run(rapid.IntRange(1, 3).Draw(rt, "processes"), 36*time.Hour)
 
+		if a.refuses {
+			if a.overRate > len(f.calls)/5 {
+				rt.Fatalf("%d of %d calls over the rate", a.overRate, len(f.calls))
+			}
+			a.overRate = 0
+		}
 		if a.overDay+a.overRate+a.overFlight > 0 {
 			rt.Fatalf("calls over: day %d, rate %d, in flight %d", a.overDay, a.overRate, a.overFlight)
 		}
 		wasted := budget / 100
 		if f.deaths+f.giveUps > 0 {
 			wasted++ // the last permit of a day may stay unused
+		}
+		if a.refuses {
+			wasted += budget / 20 // a pause after a 429 may outlast the day
 		}
 		for i, unused := range a.unused {
 			if unused > wasted {

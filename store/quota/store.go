@@ -202,6 +202,7 @@ type wireAnswer struct {
 	InFlight         int          `json:"in_flight"`
 	RecentRate       float64      `json:"recent_rate"`
 	Limits           Limits       `json:"limits"`
+	Lowered          bool         `json:"lowered"`
 }
 
 type wireClosure struct {
@@ -232,7 +233,7 @@ func (a wireAnswer) status(now time.Time) Status {
 	s := Status{
 		Closed: closure(a.Closed), ClosedExpress: closure(a.ClosedExpress),
 		Own: a.Own, Foreign: a.Foreign, Budget: a.Budget, Left: a.Left, Reserve: a.Reserve,
-		WindowEnd: windowEnd(after(a.WindowMS), time.UnixMilli(a.WindowEnd)), InFlight: a.InFlight, Rate: a.RecentRate, Limits: a.Limits,
+		WindowEnd: windowEnd(after(a.WindowMS), time.UnixMilli(a.WindowEnd)), InFlight: a.InFlight, Rate: a.RecentRate, Limits: a.Limits, Lowered: a.Lowered,
 	}
 	if a.Paused {
 		s.Paused.Reason = Paused

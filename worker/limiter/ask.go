@@ -135,7 +135,7 @@ func (l *Limiter) granted(a quota.Answer) {
 		*queue = (*queue)[1:]
 		// Redis decided between the request and now. The slot counts from now and the lateness
 		// from the request, if the round trip leaves time.
-		late, slot := l.limits.Lateness(), now.Add(p.After)
+		late, slot := a.Limits.Lateness(), now.Add(p.After)
 		w.permit = permit{Permit: p, slot: slot, latest: slot.Add(late - min(now.Sub(l.asked), late/2))}
 		close(w.ready)
 	}

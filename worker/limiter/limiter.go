@@ -130,6 +130,28 @@ func (l *Limiter) Closed(express bool) quota.Closure {
 	}
 }
 
+// Reopens waits until calls of a context are permitted again after a 429. It returns false if that
+// takes longer than within, if calls are not permitted for another reason, or if ctx ends.
+func (l *Limiter) Reopens(ctx context.Context, within time.Duration) bool {
+	closed := l.Closed(IsExpress(ctx))
+	wait := time.Until(closed.Until)
+	switch {
+	case closed.Open():
+		return true
+	case closed.Reason != string(icims.ReasonRateLimited) || closed.Until.IsZero() || wait > within:
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-l.draining.Done():
+	}
+	return false
+}
+
 // SucceededRecently reports whether a call succeeded recently, so that a 403 means a missing
 // right.
 func (l *Limiter) SucceededRecently() bool {
