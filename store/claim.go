@@ -118,14 +118,13 @@ func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, er
 	switch c.Verdict {
 	case ClaimOK:
 		return c, l.readClaim(c, answer)
-	case ClaimHeld, ClaimPaused, ClaimUnsettled, ClaimLocked:
+	case ClaimHeld, ClaimPaused, ClaimUnsettled, ClaimLocked, ClaimWentBack:
 		// The script returns a duration, not a time: clocks may differ.
-		c.Wait = time.Duration(max(number(text(answer[1])), 0)) * time.Millisecond
-	case ClaimWentBack:
 		c.Wait = time.Duration(max(number(text(answer[1])), 0)) * time.Millisecond
 		l.applyEpoch(c, answer[2])
 	case ClaimEnded:
 		c.State = State(text(answer[1]))
+		l.applyEpoch(c, answer[2])
 	case ClaimGone:
 	default:
 		return nil, fmt.Errorf("ledger: claim returned %q", c.Verdict)

@@ -174,7 +174,7 @@ func TestTenantLearnsFromRefusals(t *testing.T) {
 		{"a phone number drops the phones, not the type", refuse("phones.phonenumber"), true, "phones", "field_refused:phones"},
 		{"a field required of every person", refuse("email"), false, "", ""},
 		{"a field that was not sent", refuse("gender"), false, "", ""},
-		{"no field at all", refuse(), false, "", ""},
+		{"no field at all drops what is optional, and holds entries", refuse(), true, "phones", ""},
 		{"a field that is required", &icims.Error{Reason: icims.ReasonFieldRequired, Problems: []icims.Problem{{Code: 1, Field: "workexperience"}}}, false, "", ""},
 	}
 	for _, c := range cases {

@@ -1,8 +1,9 @@
 -- Claims an export for one worker.
 -- KEYS[1]: record. ARGV: prefix, export, lease ms, settle ms, worker, request, claim despite a pause
 -- 0|1, what the process has seen of Redis (epoch:claims:fleet epoch:fleet server).
--- Returns {'gone'} | {'ended', state} | {'held', ms} | {'paused', ms or 0} |
--- {'unsettled', ms} | {'locked', ms} | {'went_back', ms, epoch:claims} |
+-- Returns {'gone'} | {'ended', state, epoch:claims} | {'held', ms, epoch:claims} |
+-- {'paused', ms or 0, epoch:claims} | {'unsettled', ms, epoch:claims} | {'locked', ms, epoch:claims} |
+-- {'went_back', ms, epoch:claims} |
 -- {'ok', token, record before the claim, payload, batch, marker, known, ms since its first failure,
 -- epoch:claims, known state of the job, dead letters of a wrong job}.
 local key, t = KEYS[1], now()
@@ -42,7 +43,7 @@ local function take()
   -- Redis may have lost the record of a created person.
   if epoch > t then
     due(export, epoch)
-    return {'went_back', int(epoch - t), seen()}
+    return {'went_back', int(epoch - t)}
   end
 
   -- A write without a recorded response may still take effect: wait until it has settled.
@@ -82,7 +83,10 @@ local function take()
   return nil
 end
 local refusal = not again and take()
-if refusal then return refusal end
+if refusal then
+  refusal[3] = seen() -- what the process knows reveals a later loss
+  return refusal
+end
 
 local marker = redis.call('HGET', marker_key, marker_field) or ''
 local job = job_of(batch[1])
