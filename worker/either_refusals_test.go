@@ -74,6 +74,23 @@ func TestEitherWorldRefusedEntriesCostNoOthers(t *testing.T) {
 	})
 }
 
+// Whoever is found after a lost create may have been entered by somebody else meanwhile.
+func TestEitherWorldEmployeeFoundAfterALostCreateIsNotChanged(t *testing.T) {
+	t.Parallel()
+	r := hides(t)
+	c := ana()
+	c.Education = []tasks.Education{{School: "Porto", Degree: "MSc"}, {School: "Hidden", Degree: "BSc"}}
+	r.sim.AddRule(icimstest.Rule{Route: "people.create", Nth: 2, Fault: icimstest.ResetBefore})
+	id := r.send(tasks.ToJob(job), tasks.Options{}, c)
+	r.eventually("the answer to the create is lost", func() bool { return r.calls("people.create") == 2 })
+	r.tenant.AddPerson(map[string]any{"firstname": c.FirstName, "lastname": c.LastName, "email": c.Email, "folder": map[string]any{"id": "D32013"}})
+	b := r.finished(id)
+	if _, entries, _ := r.history("education", "school"); b.Dead != 0 || entries != 0 {
+		t.Errorf("%d entries were added: %+v", entries, b)
+	}
+	r.whole(b, 1)
+}
+
 // A person whom the account may not change, or whose record lacks what iCIMS requires, is put on the
 // job all the same.
 func TestEitherWorldRefusedUpdatesCostNoWorkflow(t *testing.T) {

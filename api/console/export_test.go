@@ -193,7 +193,7 @@ func TestRefusedRowsOfManyCausesAreLimited(t *testing.T) {
 		refused = append(refused, tasks.Refusal{Row: i + 1, Problems: []tasks.Problem{{Field: fmt.Sprintf("phones[%d]", i), Message: "is too long"}}})
 	}
 	if list := rowsOf(refused, len(refused)); len(list.Causes) != shownCauses || list.MoreCauses != 3 {
-		t.Errorf("%d causes are shown, %d more are told of", len(list.Causes), list.MoreCauses)
+		t.Errorf("%d causes are shown, %d more are mentioned", len(list.Causes), list.MoreCauses)
 	}
 }
 

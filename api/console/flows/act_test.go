@@ -136,6 +136,6 @@ func (b *tab) stays(do func()) {
 	}
 	do()
 	if same, err := ask[bool](b, `!!globalThis.thisPage`); err != nil || !same {
-		b.t.Errorf("the page was loaded anew (%v)", err)
+		b.t.Errorf("the page was reloaded (%v)", err)
 	}
 }
