@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -55,7 +56,8 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 }
 
 // TestChaos exports candidates while workers, Redis, producers and iCIMS fail continuously, and
-// compares the results afterwards.
+// compares the results afterwards. At random moments during the run, asynq and the ledger must agree
+// about every export.
 func TestChaos(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute or more")
@@ -79,6 +81,11 @@ func TestChaos(t *testing.T) {
 	r.sim.seedPeople(everyone.present)
 
 	s := &storm{rig: r, server: server, rng: rng, file: newAppendOnlyFile(t, r.redis), probe: newProbe(t, server.Addr()), limit: stormLimit}
+	w := newWatcher(r)
+	watching, stopWatching := context.WithCancel(t.Context())
+	defer stopWatching()
+	var watch sync.WaitGroup
+	watch.Go(func() { w.watch(watching, rand.New(rand.NewPCG(seed, 2))) })
 	receipts := s.run(t, everyone)
 	calm := time.Now()
 	var batches []store.BatchID
@@ -87,6 +94,11 @@ func TestChaos(t *testing.T) {
 	}
 	unfinished := r.await(batches, calmLimit)
 	s.tally.calmed = time.Since(calm)
+	stopWatching()
+	watch.Wait()
+	if unfinished == 0 {
+		w.settle(t)
+	}
 	r.stopWorkers()
 
 	s.tally.calls = r.sim.calls(r.dir)
@@ -95,6 +107,8 @@ func TestChaos(t *testing.T) {
 		given.forgetful = r.customers
 	}
 	check(t, r, everyone, receipts, given)
+	w.check(&findings{t, map[string]int{}})
+	s.tally.watched = w
 	s.tally.timelines(t, r, batches)
 	s.tally.print(t, seed, size)
 }

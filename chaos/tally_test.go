@@ -24,6 +24,7 @@ type tally struct {
 	raged, calmed                    time.Duration
 	calls                            []icimstest.Call
 	told                             map[string]int
+	watched                          *watcher
 }
 
 // timelines counts the events in the exports' timelines.
@@ -83,6 +84,9 @@ func (y *tally) print(t *testing.T, seed uint64, size int) {
 	}
 	row("producers killed", int(y.producersKilled.Load()))
 	row("producers that failed by themselves", int(y.producersFailed.Load()))
+	row("comparisons of asynq and the ledger", y.watched.moments)
+	row("  exports compared", y.watched.compared)
+	row("  longest disagreement, s", int(y.watched.longest.Seconds()))
 	row("calls", len(y.calls))
 	for _, counts := range []map[string]int{routes, faults, y.told} {
 		names := make([]string, 0, len(counts))
