@@ -309,6 +309,8 @@ func TestEitherWorldWorkflowsAreHidden(t *testing.T) {
 		"by its route":  {icimstest.Misses, icimstest.Present, verify.ResultConnected, "ok"},
 		"not at all":    {icimstest.Misses, icimstest.Absent, verify.ResultDegraded, "failed pair_not_visible"},
 		"not permitted": {icimstest.Misses, icimstest.Denied, verify.ResultDegraded, "failed pair_not_visible"},
+		"search denied": {icimstest.Denied, icimstest.Present, verify.ResultConnected, "ok"},
+		"both denied":   {icimstest.Refused, icimstest.Denied, verify.ResultDegraded, "failed pair_not_visible"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

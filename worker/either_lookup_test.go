@@ -168,6 +168,10 @@ func TestEitherWorldExistingPair(t *testing.T) {
 		{icimstest.Finds, icimstest.Denied, icimstest.Allow, ""},
 		{icimstest.Finds, icimstest.Denied, icimstest.Allow, store.Yes}, // the right was withdrawn
 		{icimstest.Misses, icimstest.Absent, icimstest.ReturnExisting, store.No},
+		{icimstest.Denied, icimstest.Present, icimstest.Allow, store.Yes},
+		{icimstest.Denied, icimstest.Present, icimstest.Allow, ""},
+		{icimstest.Refused, icimstest.Present, icimstest.Allow, store.Yes},
+		{icimstest.Refused, icimstest.Present, icimstest.Reject400, ""},
 	} {
 		t.Run(fmt.Sprintf("search %s, route %s, second %s, known %q", w.search, w.route, w.second, w.reads), func(t *testing.T) {
 			t.Parallel()

@@ -64,24 +64,27 @@ func (s attachStage) existing(ctx context.Context, x *export) (icims.WorkflowID,
 		return icims.WorkflowID(id), nil
 	}
 	ids, _, err := s.client.SearchWorkflows(ctx, icims.PersonJobQuery(x.personID, x.job))
-	if err != nil {
+	searched := s.conn.Profile.FindsPair != store.No
+	if e, ok := errors.AsType[*icims.Error](err); ok && denied(e) { // the account may still read the pair
+		searched = false
+	} else if err != nil {
 		return 0, err
 	}
 	if len(ids) == 0 {
-		return s.ofPair(ctx, x)
+		return s.ofPair(ctx, x, searched)
 	}
 	return slices.Min(ids), nil
 }
 
 // ofPair reads the workflow of the person and job (API sheet §9.3), unless the tenant does not
 // support that. In that case it returns the workflow of an earlier export. If searches do not
-// show workflows either, the result is a doubt.
-func (s attachStage) ofPair(ctx context.Context, x *export) (icims.WorkflowID, error) {
+// show workflows either (searched is false), the result is a doubt.
+func (s attachStage) ofPair(ctx context.Context, x *export, searched bool) (icims.WorkflowID, error) {
 	if s.tenant.pairUnsupported(s.conn.Profile.ReadsPair) {
 		if m := x.claim.Marker; m != nil && m.Person == int64(x.personID) && m.Workflows[int64(x.job)] != 0 {
 			return icims.WorkflowID(m.Workflows[int64(x.job)]), nil
 		}
-		if s.conn.Profile.FindsPair == store.No {
+		if !searched {
 			return 0, &doubt{reason: store.ReasonLinkUnreadable}
 		}
 		return 0, nil
@@ -109,8 +112,13 @@ func noAnswer(e *icims.Error) bool {
 	case icims.ReasonBadAnswer, icims.ReasonIntercepted, icims.ReasonRedirected:
 		return true
 	default:
-		return e.Class == icims.ClassPermanent || e.Class == icims.ClassAccess
+		return denied(e)
 	}
+}
+
+// denied reports whether iCIMS refuses the call whatever its record.
+func denied(e *icims.Error) bool {
+	return e.Class == icims.ClassPermanent || e.Class == icims.ClassAccess
 }
 
 // createWorkflow posts the workflow. It sends it again without a refused source, and with another

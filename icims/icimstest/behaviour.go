@@ -56,8 +56,8 @@ type Behaviour struct {
 	EmptySearch string `json:"empty_search,omitempty" yaml:"empty_search"`
 	// EmailView is whether the account can read people's email addresses: shown or hidden.
 	EmailView string `json:"email_view,omitempty" yaml:"email_view"`
-	// PairSearch is whether a search for workflows by person and job finds an existing one: finds
-	// or misses.
+	// PairSearch is whether a search for workflows by person and job finds an existing one: finds,
+	// misses, denied (403) or refused (400: a filter is hidden from the account).
 	PairSearch string `json:"pair_search,omitempty" yaml:"pair_search"`
 	// PairRoute is whether applicantworkflows/person/{person}/job/{job} exists: present, absent
 	// (404 with a page), denied (403) or empty_object (200 with an empty object instead of 404 for
@@ -240,7 +240,7 @@ func (b Behaviour) check() error {
 		{"group_or", b.GroupOr, []string{Any, First, Refused}},
 		{"empty_search", b.EmptySearch, []string{EmptyList, ErrorsObject, Errors404, Uncoded}},
 		{"email_view", b.EmailView, []string{Shown, Hidden}},
-		{"pair_search", b.PairSearch, []string{Finds, Misses}},
+		{"pair_search", b.PairSearch, []string{Finds, Misses, Denied, Refused}},
 		{"pair_route", b.PairRoute, []string{Present, Absent, Denied, EmptyObject}},
 	} {
 		if s.value != "" && !slices.Contains(s.allowed, s.value) {

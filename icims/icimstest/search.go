@@ -288,8 +288,15 @@ func searchWorkflows(c *call) answer {
 	lag := c.sim.faults.Load().SearchLag
 	_, byPerson := q.group.pinned("=", "applicantworkflow.person.id")
 	_, byJob := q.group.pinned("=", "applicantworkflow.job.id")
-	if byPerson && byJob && t.behaviour.PairSearch == Misses {
-		return c.rows(nil, "applicantworkflows")
+	if byPerson && byJob {
+		switch t.behaviour.PairSearch {
+		case Misses:
+			return c.rows(nil, "applicantworkflows")
+		case Denied:
+			return refuse(http.StatusForbidden, problem{code: codeAccessDenied, detail: "You do not have access to the requested resource."})
+		case Refused:
+			return refuse(searchErrorStatus, *searchProblem(msgBadFilter + "applicantworkflow.person.id]"))
+		}
 	}
 	ids := t.cache.through(c.now, q, "applicantworkflows", func() []int64 {
 		return firstHits(t.candidateWorkflows(q.group), func(id int64) bool {

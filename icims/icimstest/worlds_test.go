@@ -80,16 +80,20 @@ func TestAHiddenEmailIsFoundAndNotShown(t *testing.T) {
 
 func TestPairs(t *testing.T) {
 	for _, tc := range []struct {
-		search, route string
-		hits, status  int
-	}{{Finds, Present, 1, 200}, {Misses, Present, 0, 200}, {Finds, Absent, 1, 404}, {Finds, Denied, 1, 403}} {
+		search, route          string
+		searched, hits, status int
+	}{
+		{Finds, Present, 200, 1, 200}, {Misses, Present, 200, 0, 200}, {Finds, Absent, 200, 1, 404}, {Finds, Denied, 200, 1, 403},
+		{Denied, Present, 403, 0, 200}, {Refused, Present, 400, 0, 200},
+	} {
 		t.Run(tc.search+" "+tc.route, func(t *testing.T) {
 			b := world(t, func(w *Behaviour) { w.PairSearch, w.PairRoute = tc.search, tc.route })
 			person := b.tenant.AddPerson(map[string]any{"email": "ana@example.com"})
 			flow := b.tenant.AddWorkflow(person, 1709, "D10100")
 			pair := fmt.Sprintf(`{"name":"applicantworkflow.person.id","value":["%d"]},{"name":"applicantworkflow.job.id","value":["1709"]}`, person)
-			if got := b.search("applicantworkflows", pair).hits(t); len(got) != tc.hits {
-				t.Errorf("hits %v", got)
+			found := b.must(tc.searched, "POST", "/search/applicantworkflows?staleness=0", `{"filters":[`+pair+`]}`)
+			if tc.searched == 200 && len(found.hits(t)) != tc.hits {
+				t.Errorf("hits %v", found.hits(t))
 			}
 			byID := fmt.Sprintf(`{"name":"applicantworkflow.id","value":["%d"]}`, flow)
 			if got := b.search("applicantworkflows", byID).hits(t); len(got) != 1 {
