@@ -104,7 +104,7 @@ func newRig(b *testing.B, customers []account) *rig {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r.ledger = store.NewLedger(r.redis, set)
+	r.ledger = store.NewLedger(r.redis, set, store.WithMaxWaiting(max(*many, store.DefaultMaxWaiting)))
 	r.producer = tasks.NewClient(r.redis, r.ledger)
 	r.sim = startSimulator(r, customers)
 	r.env = append(r.env, "ICIMS_EXPORT_ICIMS_HOSTS="+r.sim.origin)
