@@ -100,6 +100,10 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 	return w.assembleFor(conn, purpose{permits: w.id, log: w.log.With().Str("customer", conn.Customer).Logger()})
 }
 
+// controlPatience is how long a call of a control task waits for the end of a pause after a 429. A
+// task in asynq's queue could wait, but would begin anew.
+const controlPatience = 3 * time.Minute
+
 // purpose is what a lane is used for.
 type purpose struct {
 	// permits is the name under which permits are requested. Each limiter of a customer needs a
@@ -130,9 +134,13 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	known := w.cachedTenant(conn, log)
 	l.tenant, l.breaker, l.throttle = known.tenant, known.breaker, known.throttle
 	l.base, l.cancel = context.WithCancel(context.Background())
+	var patience time.Duration
+	if p.control != nil {
+		patience = controlPatience
+	}
 	l.limiter = limiter.New(l.base, limiter.Config{
 		Quota: w.ledger.Quota(), Customer: conn.Customer, Worker: p.permits, Credentials: w.ledger.Keys().CredentialsHash(conn),
-		Limits: conn.Limits, CallTimeout: w.settings.CallTimeout, Slots: w.slots, Control: p.control != nil, Observer: w.observer, Log: log,
+		Limits: conn.Limits, CallTimeout: w.settings.CallTimeout, Slots: w.slots, Control: p.control != nil, Patience: patience, Observer: w.observer, Log: log,
 	})
 	// The breaker comes before the permit, so that an open breaker wastes none.
 	layers := []icims.Middleware{l.breaker.middleware, l.limiter.Middleware, l.leases.middleware, countCalls, l.logCalls}

@@ -55,7 +55,10 @@ type Config struct {
 	CallTimeout time.Duration
 	Slots       *Slots
 	// Control: the calls belong to a control task.
-	Control  bool
+	Control bool
+	// Patience is how long a call waits for the end of a pause after a 429, and is repeated if it
+	// was answered with one; 0: it is refused.
+	Patience time.Duration
 	Observer Observer // may be nil
 	Log      zerolog.Logger
 }

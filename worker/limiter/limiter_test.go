@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -337,6 +338,60 @@ func TestLimiter(t *testing.T) {
 				time.Sleep(time.Until(refused.Until))
 				if err := r.call(l, 200, nil); err != nil {
 					t.Errorf("after that: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A patient limiter repeats a call that was answered with 429, with its body, once the pause is over.
+func TestPatientCallIsRepeatedAfter429(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		patience time.Duration
+		header   http.Header
+		refusals int
+		status   int
+		calls    int
+		took     time.Duration
+	}{
+		{"after the pause", 3 * time.Minute, http.Header{"Retry-After": {"7"}}, 1, 200, 2, 7 * time.Second},
+		{"after several pauses", 3 * time.Minute, http.Header{"Retry-After": {"7"}}, 3, 200, 4, 21 * time.Second},
+		{"not if the pause is too long", 3 * time.Minute, http.Header{"Retry-After": {"600"}}, 1, 429, 1, 0},
+		{"not if the day's calls are used up", 3 * time.Minute, http.Header{"X-Ratelimit-Limit": {"100"}, "X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"60"}}, 1, 429, 1, 0},
+		{"not by an export", 0, http.Header{"Retry-After": {"7"}}, 1, 429, 1, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			limiters(t, func(t *testing.T, r *rig) {
+				l := r.limiter(wide)
+				l.config.Patience = tc.patience
+				var bodies []string
+				next := roundTripper(func(req *http.Request) (*http.Response, error) {
+					body, err := io.ReadAll(req.Body)
+					if err != nil {
+						return nil, err
+					}
+					bodies = append(bodies, string(body))
+					if len(bodies) <= tc.refusals {
+						return &http.Response{StatusCode: 429, Header: tc.header, Body: http.NoBody}, nil
+					}
+					return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+				})
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://sim/people", strings.NewReader("entry"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				answer, err := l.Middleware(next).RoundTrip(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = answer.Body.Close()
+				if answer.StatusCode != tc.status || len(bodies) != tc.calls || strings.Join(bodies, " ") != strings.TrimSpace(strings.Repeat("entry ", tc.calls)) {
+					t.Errorf("status %d after the bodies %q", answer.StatusCode, bodies)
+				}
+				if took := time.Since(start).Round(time.Second); took != tc.took {
+					t.Errorf("took %s, want %s", took, tc.took)
 				}
 			})
 		})

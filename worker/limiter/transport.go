@@ -45,12 +45,49 @@ func IsExpress(ctx context.Context) bool {
 // Middleware makes each request wait for a permit, and returns the permit afterwards.
 func (l *Limiter) Middleware(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
-		p, err := l.acquire(req.Context())
+		deadline := time.Now().Add(l.config.Patience)
+		p, err := l.acquireBy(req.Context(), deadline)
 		if err != nil {
 			return nil, err
 		}
-		return l.call(req, p, next)
+		for {
+			answer, err := l.call(req, p, next)
+			if err != nil || answer.StatusCode != http.StatusTooManyRequests || !time.Now().Before(deadline) {
+				return answer, err
+			}
+			// iCIMS did nothing, so the call may be repeated, even a create.
+			var again bool
+			if p, again = l.again(req, deadline); !again {
+				return answer, nil
+			}
+		}
 	})
+}
+
+// again prepares the repetition of a request. It returns false if calls stay closed for too long.
+func (l *Limiter) again(req *http.Request, deadline time.Time) (permit, bool) {
+	if req.GetBody != nil {
+		body, err := req.GetBody()
+		if err != nil {
+			return permit{}, false
+		}
+		req.Body = body
+	}
+	p, err := l.acquireBy(req.Context(), deadline)
+	return p, err == nil
+}
+
+// acquireBy acquires a permit. After a 429 it waits for the end of the pause, if that is before a
+// deadline.
+func (l *Limiter) acquireBy(ctx context.Context, deadline time.Time) (permit, error) {
+	for {
+		p, err := l.acquire(ctx)
+		refused, ok := errors.AsType[*icims.RefusedError](err)
+		wait := time.Until(deadline)
+		if !ok || refused.Reason != icims.ReasonRateLimited || wait <= 0 || !l.Reopens(ctx, wait) {
+			return p, err
+		}
+	}
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
