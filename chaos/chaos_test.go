@@ -20,10 +20,12 @@ import (
 
 const (
 	workerKillEvery = 2 * time.Second
-	redisKillEvery  = 15 * time.Second
-	lagEvery        = 3 * time.Second // how often the search lag changes
-	firstBurst      = 3 * time.Second
-	burstEvery      = 90 * time.Second
+	// After each kill of Redis nothing is created for the settle time. Killed more often, the storm
+	// would hardly touch an export.
+	redisKillEvery = 30 * time.Second
+	lagEvery       = 3 * time.Second // how often the search lag changes
+	firstBurst     = 3 * time.Second
+	burstEvery     = 90 * time.Second
 	// While a worker is frozen for this long, other workers take over its exports or finish them.
 	frozenLeast = 14 * time.Second
 	frozenMost  = 22 * time.Second
