@@ -74,10 +74,10 @@ func (s *Server) loggedRaw(w http.ResponseWriter, r *http.Request, o op, h func(
 }
 
 // enter adds an entry to the audit log.
-func (s *Server) enter(ctx context.Context, req *request, outcome store.JournalOutcome, code Code) error {
+func (s *Server) enter(ctx context.Context, req *request, outcome store.AuditLogOutcome, code Code) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTimeout)
 	defer cancel()
-	return s.Ledger.Note(ctx, store.JournalEntry{
+	return s.Ledger.AppendAuditLog(ctx, store.AuditLogEntry{
 		At: s.Now(), Request: req.id, Outcome: outcome, Who: req.principal.Name, Key: req.principal.Key,
 		What: req.op.ID, Customer: req.customer, Object: req.note.Object, Why: req.note.Why, Code: string(code),
 	})

@@ -14,7 +14,7 @@ func TestPanickedAuditStopsWriting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newClockRig(t)
 		defer r.end()
-		r.Desk = &operate.Desk{} // has nothing to read
+		r.Desk = &operate.Service{} // has nothing to read
 		response := httptest.NewRecorder()
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/customers/1234/audit", nil)
 		request.Header.Set("Accept", ndjsonType)

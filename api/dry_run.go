@@ -12,8 +12,8 @@ import (
 )
 
 // dryRun checks a batch as an export does, without writing anything.
-func (s *Server) dryRun(ctx context.Context, batch tasks.Batch, conn store.Connection) (Rehearsal, error) {
-	out := Rehearsal{DryRun: true}
+func (s *Server) dryRun(ctx context.Context, batch tasks.Batch, conn store.Connection) (DryRun, error) {
+	out := DryRun{DryRun: true}
 	const page = 500
 	var pending []tasks.Payload
 	domain := s.Desk.DummyDomain
@@ -95,7 +95,7 @@ type ExportedBefore struct {
 	Person    int64     `json:"person,omitempty" doc:"iCIMS's ID of the person."`
 }
 
-func (r *Rehearsal) skip(candidate string, before store.Marker) {
+func (r *DryRun) skip(candidate string, before store.Marker) {
 	r.Estimate.Skipped++
 	if len(r.Skips) < sampledSkips {
 		r.Skips = append(r.Skips, ExportedBefore{candidate, before.ExportedAt, before.Person})

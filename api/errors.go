@@ -64,7 +64,7 @@ func problemOf(err error) *Problem {
 	if invalid, ok := errors.AsType[*connections.InvalidError](err); ok {
 		return newProblem(CodeConnectionInvalid, "", connectionFields(invalid)...)
 	}
-	if errors.Is(err, store.ErrJournalCursor) || errors.Is(err, store.ErrPlace) || errors.Is(err, jobs.ErrCursor) {
+	if errors.Is(err, store.ErrAuditLogCursor) || errors.Is(err, store.ErrPlace) || errors.Is(err, jobs.ErrCursor) {
 		return newProblem(CodeInvalid, "", FieldProblem{"query.cursor", "is not a valid cursor", "omit it, or pass the previous page's next unchanged"})
 	}
 	if p := limitProblem(err); p != nil {

@@ -65,7 +65,7 @@ func (r *rig) withEverything(customer string) tasks.Receipt {
 	if err != nil || receipt.Accepted != 1 {
 		r.t.Fatalf("%+v, %v", receipt, err)
 	}
-	if err := r.Ledger.Note(ctx, store.JournalEntry{Who: "ana", What: "pause", Customer: customer, Outcome: store.JournalDone}); err != nil {
+	if err := r.Ledger.AppendAuditLog(ctx, store.AuditLogEntry{Who: "ana", What: "pause", Customer: customer, Outcome: store.JournalDone}); err != nil {
 		r.t.Fatal(err)
 	}
 	return receipt

@@ -21,9 +21,9 @@ func (r *rig) makeDead(customer string, reason store.Reason, call store.Called, 
 }
 
 // journalOf returns a customer's audit log, oldest first.
-func (r *rig) journalOf(customer string) []store.JournalEntry {
+func (r *rig) journalOf(customer string) []store.AuditLogEntry {
 	r.t.Helper()
-	page, err := r.Ledger.Journal(r.t.Context(), store.JournalFilter{Customers: []string{customer}})
+	page, err := r.Ledger.AuditLog(r.t.Context(), store.AuditLogFilter{Customers: []string{customer}})
 	if err != nil {
 		r.t.Fatal(err)
 	}

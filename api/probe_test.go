@@ -163,21 +163,21 @@ func TestChangesAreLoggedBeforeTheyAreMade(t *testing.T) {
 	r := newRig(t, withoutRateLimits)
 	p := r.withProbes()
 	key, exporter := r.key(ScopeOperate, mine), r.key(ScopeExport, mine)
-	entries := func() []store.JournalEntry {
+	entries := func() []store.AuditLogEntry {
 		t.Helper()
-		page, err := r.Ledger.Journal(t.Context(), store.JournalFilter{})
+		page, err := r.Ledger.AuditLog(t.Context(), store.AuditLogFilter{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return page.Entries
 	}
-	outcomes := func() (all []store.JournalOutcome) {
+	outcomes := func() (all []store.AuditLogOutcome) {
 		for _, e := range entries() {
 			all = append(all, e.Outcome)
 		}
 		return all
 	}
-	var before []store.JournalOutcome
+	var before []store.AuditLogOutcome
 	p.response = func(ctx context.Context, in *probeInput) (*probeOutput, error) {
 		before = outcomes()
 		switch in.Body.Name {
@@ -196,15 +196,15 @@ func TestChangesAreLoggedBeforeTheyAreMade(t *testing.T) {
 		r.refuse(w, req, &store.BatchConflictError{Differs: store.DiffersInJob})
 	}
 	asked, done, refused, failed := store.JournalAsked, store.JournalDone, store.JournalRefused, store.JournalFailed
-	var want []store.JournalOutcome
-	step := func(name string, outcome store.JournalOutcome, call func() *reply) {
+	var want []store.AuditLogOutcome
+	step := func(name string, outcome store.AuditLogOutcome, call func() *reply) {
 		t.Helper()
 		before = nil
 		call()
-		if !cmp.Equal(before, append([]store.JournalOutcome{asked}, want...)) {
+		if !cmp.Equal(before, append([]store.AuditLogOutcome{asked}, want...)) {
 			t.Errorf("%s: while it was made the journal had %v", name, before)
 		}
-		want = append([]store.JournalOutcome{outcome, asked}, want...)
+		want = append([]store.AuditLogOutcome{outcome, asked}, want...)
 		if got := outcomes(); !cmp.Equal(got, want) {
 			t.Errorf("%s: after it the journal has %v, want %v", name, got, want)
 		}
@@ -216,8 +216,8 @@ func TestChangesAreLoggedBeforeTheyAreMade(t *testing.T) {
 	}
 	step("a change", done, put("fine"))
 	last := entries()[0]
-	ignored := cmpopts.IgnoreFields(store.JournalEntry{}, "At", "Request", "Key")
-	wantEntry := store.JournalEntry{Outcome: done, Who: "test operate", What: "probe", Customer: mine, Object: "thing 7", Why: "because"}
+	ignored := cmpopts.IgnoreFields(store.AuditLogEntry{}, "At", "Request", "Key")
+	wantEntry := store.AuditLogEntry{Outcome: done, Who: "test operate", What: "probe", Customer: mine, Object: "thing 7", Why: "because"}
 	if diff := cmp.Diff(wantEntry, last, ignored); diff != "" || last.Key == "" || last.Request != entries()[1].Request {
 		t.Errorf("%+v %s", last, diff)
 	}

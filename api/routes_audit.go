@@ -47,16 +47,16 @@ type journalInput struct {
 	Cursor   string    `query:"cursor" maxLength:"100" doc:"The previous page's next."`
 }
 
-func (s *Server) journal(ctx context.Context, in *journalInput) (*struct{ Body store.JournalPage }, error) {
+func (s *Server) journal(ctx context.Context, in *journalInput) (*struct{ Body store.AuditLogPage }, error) {
 	p := principalOf(ctx)
-	filter := store.JournalFilter{Customers: p.Customers, Who: in.Who, What: in.What, Since: in.Since, Limit: in.Limit, Cursor: in.Cursor}
+	filter := store.AuditLogFilter{Customers: p.Customers, Who: in.Who, What: in.What, Since: in.Since, Limit: in.Limit, Cursor: in.Cursor}
 	if in.Customer != "" {
 		if !p.May(in.Customer) {
 			return nil, problem(CodeCustomerUnknown, "")
 		}
 		filter.Customers = []string{in.Customer}
 	}
-	page, err := s.Ledger.Journal(ctx, filter)
+	page, err := s.Ledger.AuditLog(ctx, filter)
 	if err != nil {
 		return nil, err
 	}
@@ -67,9 +67,9 @@ func (s *Server) journal(ctx context.Context, in *journalInput) (*struct{ Body s
 		}
 	}
 	if p.Customers == nil && in.Cursor == "" {
-		if page.Problems, err = s.Ledger.CheckJournal(ctx); err != nil {
+		if page.Problems, err = s.Ledger.CheckAuditLog(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return &struct{ Body store.JournalPage }{page}, nil
+	return &struct{ Body store.AuditLogPage }{page}, nil
 }

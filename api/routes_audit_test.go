@@ -78,7 +78,7 @@ func TestJournalOverTheAPI(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var pages []string
 			for cursor := ""; ; {
-				var page store.JournalPage
+				var page store.AuditLogPage
 				r.call(c.key, http.MethodGet, "/v1/journal?"+c.query+cursor, nil).is(http.StatusOK, &page)
 				var entries []string
 				for _, e := range page.Entries {

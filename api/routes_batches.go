@@ -127,7 +127,7 @@ func (s *Server) getBatch(ctx context.Context, in *getBatchInput) (*getBatchOutp
 func (s *Server) statusOf(ctx context.Context, b store.Batch) BatchStatus {
 	status := BatchStatus{Batch: b, JobTitle: s.Desk.JobTitles(ctx, b.ID.Customer(), b.Job)[b.Job], Moving: b.Moving()}
 	if status.Moving > 0 {
-		if p, err := s.Desk.Prospect(ctx, b, s.waits()); err == nil {
+		if p, err := s.Desk.ETA(ctx, b, s.waits()); err == nil {
 			status.Forecast, status.Waits = &p.Forecast, p.Waits
 		}
 	}

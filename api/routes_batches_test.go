@@ -38,9 +38,9 @@ func (r *rig) finish(ref store.Ref, f store.Finish) {
 }
 
 // journal returns the audit log entries of an operation, latest first.
-func (r *rig) journal(what string) []store.JournalEntry {
+func (r *rig) journal(what string) []store.AuditLogEntry {
 	r.t.Helper()
-	page, err := r.Ledger.Journal(r.t.Context(), store.JournalFilter{What: what})
+	page, err := r.Ledger.AuditLog(r.t.Context(), store.AuditLogFilter{What: what})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestBatchesHaveJobTitles(t *testing.T) {
 	if title, listed := titles[stray]; !listed || title != "" || titles[r.batch] != "Café Manager 7" || alone.JobTitle != "Café Manager 7" {
 		t.Errorf("%v, alone %+v", titles, alone)
 	}
-	var story operate.CandidateStory
+	var story operate.CandidateTimeline
 	r.call(key, http.MethodGet, "/v1/customers/1234/candidates/c-1", nil).is(http.StatusOK, &story)
 	if diff := cmp.Diff(map[int64]string{7: "Café Manager 7"}, story.JobTitles); diff != "" {
 		t.Error(diff)
@@ -310,7 +310,7 @@ func TestCancelBatch(t *testing.T) {
 		t.Errorf("recorded: %+v, %v", actions, err)
 	}
 	entries := r.journal("cancel-batch")
-	if i := slices.IndexFunc(entries, func(e store.JournalEntry) bool { return e.Outcome == store.JournalDone && e.Object == string(r.batch) }); i < 0 || entries[i].Why != "the wrong list" {
+	if i := slices.IndexFunc(entries, func(e store.AuditLogEntry) bool { return e.Outcome == store.JournalDone && e.Object == string(r.batch) }); i < 0 || entries[i].Why != "the wrong list" {
 		t.Errorf("journal: %+v", entries)
 	}
 }

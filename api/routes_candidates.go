@@ -98,7 +98,7 @@ type getCandidateInput struct {
 	Words bool `query:"words" doc:"Include iCIMS's messages, which may contain personal data. Requires the operate scope. Viewing is recorded in the audit log."`
 }
 
-type getCandidateOutput struct{ Body operate.CandidateStory }
+type getCandidateOutput struct{ Body operate.CandidateTimeline }
 
 func (s *Server) getCandidate(ctx context.Context, in *getCandidateInput) (*getCandidateOutput, error) {
 	if !in.Words {
@@ -113,7 +113,7 @@ func (s *Server) getCandidate(ctx context.Context, in *getCandidateInput) (*getC
 }
 
 func (s *Server) tellCandidate(ctx context.Context, in *getCandidateInput) (*getCandidateOutput, error) {
-	story, err := s.Desk.CandidateStory(ctx, in.Customer, in.Candidate, operate.Storyteller{Words: in.Words, Clock: prose.UTC})
+	story, err := s.Desk.CandidateTimeline(ctx, in.Customer, in.Candidate, operate.TimelineWriter{Words: in.Words, Clock: prose.UTC})
 	switch {
 	case err != nil:
 		return nil, err

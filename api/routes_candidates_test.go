@@ -49,7 +49,7 @@ func TestCandidateTimeline(t *testing.T) {
 		To: store.Dead, Counter: store.CountDead, Reason: store.ReasonJobNotFound,
 		Entry: &store.Entry{What: "dead", Reason: store.ReasonJobNotFound, Attempt: 1},
 	})
-	var story operate.CandidateStory
+	var story operate.CandidateTimeline
 	r.call(key, http.MethodGet, "/v1/customers/1234/candidates/c-1", nil).is(http.StatusOK, &story)
 	if len(story.Exports) != 1 || story.Marker != nil || len(story.Exports[0].Told) != 1 || !strings.Contains(story.Exports[0].Told[0], "so the export failed") || story.Exports[0].Batch.ID != r.batch {
 		t.Errorf("%+v", story)
@@ -123,7 +123,7 @@ func TestICIMSWordsNeedMoreThanRead(t *testing.T) {
 	const path, words = "/v1/customers/1234/candidates/c-1", "ottoline@example.com is not welcome"
 	for scope, may := range map[Scope]bool{ScopeRead: false, ScopeExport: false, ScopeOperate: true, ScopeAdmin: true} {
 		key := r.key(scope)
-		var story operate.CandidateStory
+		var story operate.CandidateTimeline
 		r.call(key, http.MethodGet, path, nil).is(http.StatusOK, &story)
 		if told := strings.Join(story.Exports[0].Told, " "); strings.Contains(told, words) || !strings.Contains(told, "code 4 on email") {
 			t.Errorf("%s without words is told %s", scope, told)
@@ -141,7 +141,7 @@ func TestICIMSWordsNeedMoreThanRead(t *testing.T) {
 		if len(entries) != before+2 {
 			t.Fatalf("%s: %d entries more in the journal", scope, len(entries)-before)
 		}
-		for i, outcome := range []store.JournalOutcome{store.JournalDone, store.JournalAsked} {
+		for i, outcome := range []store.AuditLogOutcome{store.JournalDone, store.JournalAsked} {
 			e := entries[i]
 			if e.What != "get-candidate" || e.Outcome != outcome || e.Who != "test "+string(scope) || e.Customer != "1234" || e.Object != r.Ledger.CandidateReference("1234", "c-1") || !strings.Contains(e.Why, "words") {
 				t.Errorf("%s: the journal has %+v", scope, e)

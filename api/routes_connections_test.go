@@ -200,7 +200,7 @@ func filed(customers ...string) func(*Deps) {
 		}
 	}
 	return func(d *Deps) {
-		d.Desk = &operate.Desk{Redis: d.Redis, Ledger: d.Ledger, Filed: func() map[string]store.Connection { return file }}
+		d.Desk = &operate.Service{Redis: d.Redis, Ledger: d.Ledger, Filed: func() map[string]store.Connection { return file }}
 	}
 }
 

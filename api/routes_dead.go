@@ -38,13 +38,13 @@ func (s *Server) registerDeadLetters() {
 		Summary:     "Retry dead letters",
 		Description: "Each export gets a fresh retry budget and continues where it stopped. Existing people are not created again." + many,
 		Errors:      []Code{CodeCannotOpen},
-	}, s.deadHandler((*operate.Desk).RetryDead))
+	}, s.deadHandler((*operate.Service).RetryDead))
 	register(s, op{
 		ID: "discard-dead-letters", Method: http.MethodPost, Path: path + "/discard", Scope: ScopeOperate, Changes: true, Tags: []string{"dead letters"},
 		Summary:     "Discard dead letters",
 		Description: "Deletes the candidates' data." + many,
 		Errors:      []Code{CodeCannotOpen},
-	}, s.deadHandler((*operate.Desk).DiscardDead))
+	}, s.deadHandler((*operate.Service).DiscardDead))
 	register(s, op{
 		ID: "transfer-dead-letters", Method: http.MethodPost, Path: path + "/transfer", Scope: ScopeOperate, Changes: true, Tags: []string{"dead letters"},
 		Summary: "Move dead letters to another job",
@@ -130,7 +130,7 @@ func (s *Server) listDeadLetters(ctx context.Context, in *listDeadInput) (*struc
 	return &struct{ Body DeadLetters }{out}, nil
 }
 
-func linesOf(letters []operate.Letter) []operate.DeadLine {
+func linesOf(letters []operate.DeadLetter) []operate.DeadLine {
 	lines := make([]operate.DeadLine, len(letters))
 	for i, l := range letters {
 		lines[i] = l.Line()
@@ -236,7 +236,7 @@ type DeadLettersChanged struct {
 	Sample   []operate.DeadLine  `json:"sample,omitempty" doc:"For a dry run: a sample of the selected dead letters."`
 }
 
-type deadAct func(*operate.Desk, context.Context, operate.DeadChoice, operate.DeadOrder) (operate.DeadResult, error)
+type deadAct func(*operate.Service, context.Context, operate.DeadChoice, operate.DeadOrder) (operate.DeadResult, error)
 
 func (s *Server) deadHandler(act deadAct) func(context.Context, *deadActInput) (*struct{ Body DeadLettersChanged }, error) {
 	return func(ctx context.Context, in *deadActInput) (*struct{ Body DeadLettersChanged }, error) {
@@ -290,7 +290,7 @@ var errSampled = errors.New("sampled")
 
 func (s *Server) sampleDead(ctx context.Context, choice operate.DeadChoice) (*struct{ Body DeadLettersChanged }, error) {
 	out, counts := DeadLettersChanged{DryRun: true, AsOf: choice.Until, Sample: []operate.DeadLine{}}, operate.DeadCounts{}
-	err := s.Desk.DeadLetters(ctx, choice, func(_ string, page []operate.Letter) error {
+	err := s.Desk.DeadLetters(ctx, choice, func(_ string, page []operate.DeadLetter) error {
 		counts.Add(page)
 		if room := sampledDead - len(out.Sample); room > 0 {
 			out.Sample = append(out.Sample, linesOf(page[:min(room, len(page))])...)

@@ -257,7 +257,7 @@ func TestDeadLettersAreRetriedAndDiscardedOverTheAPI(t *testing.T) {
 		if err != nil || states[0].Total().Pending != 1 {
 			t.Errorf("it has no task: %+v, %v", states, err)
 		}
-		story, err := r.Ledger.Story(t.Context(), store.Ref{Customer: "1234", Export: ids[0]})
+		story, err := r.Ledger.Timeline(t.Context(), store.Ref{Customer: "1234", Export: ids[0]})
 		if err != nil || story[len(story)-1].Who != "test operate" || story[len(story)-1].Why != "the job is open again" {
 			t.Errorf("its story: %+v, %v", story, err)
 		}
@@ -290,7 +290,7 @@ func TestDeadLettersAreRetriedAndDiscardedOverTheAPI(t *testing.T) {
 			t.Fatalf("got %+v", entries)
 		}
 		for i, e := range entries {
-			outcome := []store.JournalOutcome{store.JournalAsked, store.JournalDone}[i%2]
+			outcome := []store.AuditLogOutcome{store.JournalAsked, store.JournalDone}[i%2]
 			if e.Outcome != outcome || e.Who != "test operate" || e.Why == "" || e.Customer != "1234" {
 				t.Errorf("entry %d: %+v", i, e)
 			}

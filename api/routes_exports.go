@@ -34,8 +34,8 @@ type Sent struct {
 	JobWarning string `json:"job_warning,omitempty" doc:"Warns that the job was not found on the customer's portals and may be wrong."`
 }
 
-// Rehearsal is the result of a dry run.
-type Rehearsal struct {
+// DryRun is the result of a dry run.
+type DryRun struct {
 	DryRun      bool                    `json:"dry_run" doc:"True: nothing was submitted."`
 	Accepted    int                     `json:"accepted" doc:"Rows that would be accepted."`
 	Dummies     int                     `json:"dummies,omitempty" doc:"Accepted rows that would get a dummy email address."`
@@ -104,7 +104,7 @@ Specify either ` + "`job`" + ` or ` + "`prospects=true`" + `, in the query or in
 		Responses: map[string]*huma.Response{
 			"200": {
 				Description: "A dry run, or a repeated batch that was already complete.",
-				Content:     map[string]*huma.MediaType{mediaJSON: {Schema: &huma.Schema{AnyOf: []*huma.Schema{schemaOf(schemas, Sent{}), schemaOf(schemas, Rehearsal{})}}}},
+				Content:     map[string]*huma.MediaType{mediaJSON: {Schema: &huma.Schema{AnyOf: []*huma.Schema{schemaOf(schemas, Sent{}), schemaOf(schemas, DryRun{})}}}},
 			},
 			"202": {Description: "The batch is accepted.", Content: schema(Sent{}), Headers: map[string]*huma.Param{
 				"Location": {Description: "The batch's URL.", Schema: &huma.Schema{Type: huma.TypeString}},

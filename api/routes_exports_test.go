@@ -303,7 +303,7 @@ func TestDryRunSubmitsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	body := row("c-1") + "\n" + row("c-2") + "\n" + noEmail + "\n"
-	var out Rehearsal
+	var out DryRun
 	r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7&dry_run=true", body, "Content-Type", "application/x-ndjson").is(http.StatusOK, &out)
 	if !out.DryRun || out.Accepted != 2 || out.Estimate.Candidates != 1 || out.Estimate.Skipped != 1 || out.RefusedRows != 1 || out.Estimate.Least != 3 || out.Forecast.Calls == 0 {
 		t.Errorf("%+v", out)
@@ -317,7 +317,7 @@ func TestDryRunSubmitsNothing(t *testing.T) {
 	if len(out.Requests) != 1 || out.Requests[0].Candidate != "c-2" || out.Requests[0].Person["firstname"] != "Ottoline" || out.Requests[0].Workflow["baseprofile"] == nil {
 		t.Errorf("what would be sent: %+v", out.Requests)
 	}
-	out = Rehearsal{}
+	out = DryRun{}
 	r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7&dry_run=true&include_previously_exported=true", body, "Content-Type", "application/x-ndjson").is(http.StatusOK, &out)
 	if out.Estimate.Candidates != 2 || len(out.Skips) != 0 || len(out.Requests) != 2 {
 		t.Errorf("with those exported before: %+v", out.Estimate)
@@ -326,7 +326,7 @@ func TestDryRunSubmitsNothing(t *testing.T) {
 	for i := range 10 {
 		many.WriteString(row(fmt.Sprintf("m-%d", i)) + "\n")
 	}
-	out = Rehearsal{}
+	out = DryRun{}
 	r.call(key, http.MethodPost, "/v1/customers/1234/exports?prospects=true&dry_run=true", many.String(), "Content-Type", "application/x-ndjson").is(http.StatusOK, &out)
 	if len(out.Requests) != sampledRequests || out.Requests[0].Workflow != nil {
 		t.Errorf("of ten prospects %d are shown, with workflow %v", len(out.Requests), out.Requests[0].Workflow)

@@ -104,7 +104,7 @@ func TestExportsAndDryRunsUseTheCachedJobList(t *testing.T) {
 		t.Errorf("the list is read for it: %+v", asked)
 	}
 	r.connect("77")
-	var got Rehearsal
+	var got DryRun
 	r.call(r.key(ScopeExport), http.MethodPost, "/v1/customers/77/exports?job=9&dry_run=true", row("c-1"), "Content-Type", "application/x-ndjson").is(http.StatusOK, &got)
 	if got.JobTitle+got.JobWarning != "" {
 		t.Errorf("without a list: %q, %q", got.JobTitle, got.JobWarning)
@@ -136,7 +136,7 @@ func TestJobRefreshIsRequestedOnceAndLogged(t *testing.T) {
 	if asked := r.askedForJobs(mine); len(asked) != 1 || asked[0].By != "test export" {
 		t.Errorf("asked for %+v", asked)
 	}
-	page, err := r.Ledger.Journal(t.Context(), store.JournalFilter{What: "refresh-jobs", Limit: 10})
+	page, err := r.Ledger.AuditLog(t.Context(), store.AuditLogFilter{What: "refresh-jobs", Limit: 10})
 	if err != nil || len(page.Entries) != 4 {
 		t.Errorf("the journal has %+v, %v", page.Entries, err)
 	}

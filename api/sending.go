@@ -37,7 +37,7 @@ func (s *Server) send(ctx context.Context, batch tasks.Batch, good func(context.
 	if err != nil || b.Moving() == 0 {
 		return sent, nil //nolint:nilerr // the candidates are submitted
 	}
-	if p, err := s.Desk.Prospect(ctx, b, s.waits()); err == nil {
+	if p, err := s.Desk.ETA(ctx, b, s.waits()); err == nil {
 		sent.Forecast, sent.Waits = &p.Forecast, p.Waits
 	}
 	return sent, nil

@@ -26,7 +26,7 @@ type Deps struct {
 	Producer *tasks.Client
 	Hosts    icims.HostPolicy
 	// Desk is the admin service; nil creates one from the fields above, without a connections file.
-	Desk     *operate.Desk
+	Desk     *operate.Service
 	Settings Settings
 	Log      zerolog.Logger
 	// Answered is called after each request with its operation ("" for unknown routes), status and
@@ -146,7 +146,7 @@ func New(d Deps) (*Server, error) {
 		d.Now = time.Now
 	}
 	if d.Desk == nil {
-		d.Desk = &operate.Desk{Redis: d.Redis, Ledger: d.Ledger, Hosts: d.Hosts, DummyDomain: tasks.DefaultDummyDomain, TaskRetention: tasks.DefaultRetention}
+		d.Desk = &operate.Service{Redis: d.Redis, Ledger: d.Ledger, Hosts: d.Hosts, DummyDomain: tasks.DefaultDummyDomain, TaskRetention: tasks.DefaultRetention}
 	}
 	if d.Desk.Jobs == nil {
 		d.Desk.Jobs = d.Desk.NewLister(or(d.Settings.Jobs, jobs.DefaultSettings()), d.Now)

@@ -125,7 +125,7 @@ func TestResubmittedBatchGetsTheSameReceipt(t *testing.T) {
 	if more := status(); !more.Closed.After(before.Closed) || more.Accepted != 2 {
 		t.Errorf("with another row: %+v", more.Batch)
 	}
-	var dry Rehearsal
+	var dry DryRun
 	r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7&dry_run=true", row("c-1"), "Content-Type", "application/x-ndjson").is(http.StatusOK, &dry)
 	if !dry.Forecast.Resets.Equal(before.Forecast.Resets) {
 		t.Errorf("resets moves from %s to %s", before.Forecast.Resets, dry.Forecast.Resets)

@@ -7,4 +7,4 @@ import (
 
 // timelineWriter returns the writer of timelines for API callers. It leaves out iCIMS's messages,
 // which may repeat personal data.
-func timelineWriter() operate.Storyteller { return operate.Storyteller{Clock: prose.UTC} }
+func timelineWriter() operate.TimelineWriter { return operate.TimelineWriter{Clock: prose.UTC} }

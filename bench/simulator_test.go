@@ -32,7 +32,7 @@ const (
 func serveSimulator(kind string, in io.Reader, out io.Writer) error {
 	cfg := icimstest.Config{Latency: icimstest.Latency{None: true}, Quirks: icimstest.Quirks{None: true}, KeepCalls: -1}
 	if kind == ignoresCase {
-		cfg.Behaviour.SearchEmailCase = icimstest.Insensitive
+		cfg.Behavior.SearchEmailCase = icimstest.Insensitive
 	}
 	sim := icimstest.New(cfg)
 	tenant := icimstest.DemoTenant(customer, username, password)

@@ -44,7 +44,7 @@ func (y *tally) timelines(t *testing.T, r *rig, batches []store.BatchID) {
 			t.Fatal(err)
 		}
 		for _, o := range outcomes {
-			story, err := r.ledger.Story(ctx, store.Ref{Customer: batch.Customer(), Export: o.Export})
+			story, err := r.ledger.Timeline(ctx, store.Ref{Customer: batch.Customer(), Export: o.Export})
 			if err != nil {
 				t.Fatal(err)
 			}

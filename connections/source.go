@@ -24,7 +24,7 @@ type Source struct {
 
 	file map[string]store.Connection
 	// profiles are the profiles of the file's connections.
-	profiles map[string]store.KeptProfile
+	profiles map[string]store.StoredProfile
 	stored   map[string]store.StoredConnection
 	unread   map[string]bool             // stored but unreachable: keep the last known state
 	mark     int64                       // position in the store's change log
@@ -36,7 +36,7 @@ type Source struct {
 func NewSource(ledger *store.Ledger, hosts icims.HostPolicy, log zerolog.Logger, apply func([]store.Connection)) *Source {
 	return &Source{
 		ledger: ledger, hosts: hosts, log: log, apply: apply,
-		file: map[string]store.Connection{}, profiles: map[string]store.KeptProfile{}, stored: map[string]store.StoredConnection{}, unread: map[string]bool{}, told: map[string]string{},
+		file: map[string]store.Connection{}, profiles: map[string]store.StoredProfile{}, stored: map[string]store.StoredConnection{}, unread: map[string]bool{}, told: map[string]string{},
 	}
 }
 
@@ -191,7 +191,7 @@ func (s *Source) takeProfiles(ctx context.Context, customers ...string) {
 	if len(filed) == 0 {
 		return
 	}
-	found, err := s.ledger.KeptProfiles(ctx, filed...)
+	found, err := s.ledger.StoredProfiles(ctx, filed...)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.log.Warn().Err(err).Msg("cannot read tenant profiles; using their last known state")
@@ -275,7 +275,7 @@ func (s *Source) leaveOut(customer, why string) {
 	if why == forged {
 		ctx, cancel := context.WithTimeout(context.Background(), noteTime)
 		defer cancel()
-		if err := s.ledger.NoteForgery(ctx, customer, store.ForgedConnection); err != nil {
+		if err := s.ledger.RecordForgery(ctx, customer, store.ForgedConnection); err != nil {
 			s.log.Warn().Err(err).Fields(store.LogFields(err)).Msg("could not record a forged connection")
 		}
 	}

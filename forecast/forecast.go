@@ -31,7 +31,7 @@ type Forecast struct {
 
 // Of returns when a batch will be done with its customer's current quota status. limits are the
 // connection's limits; they apply before the first call.
-func Of(now time.Time, d Demand, s store.Standing, limits store.Limits) Forecast {
+func Of(now time.Time, d Demand, s store.QuotaStatus, limits store.Limits) Forecast {
 	if s.Budget == 0 {
 		s.Budget, s.Left = limits.CallsPerDay, limits.CallsPerDay
 	}
@@ -85,7 +85,7 @@ var unpredictable = map[store.Reason]bool{reasonCredentials: true, reasonAccess:
 
 // wait returns why no calls are made, other than a used-up quota: its calls come back without
 // action, partly within the day.
-func wait(s store.Standing) store.Closure {
+func wait(s store.QuotaStatus) store.Closure {
 	switch {
 	case s.Pause != nil:
 		return store.Closure{Reason: store.ReasonPaused, Until: s.Pause.Until}
@@ -97,7 +97,7 @@ func wait(s store.Standing) store.Closure {
 
 // pace returns the expected calls per second: the actual rate if a slow iCIMS keeps a busy customer
 // below its limit, else the limit.
-func pace(s store.Standing) float64 {
+func pace(s store.QuotaStatus) float64 {
 	const idle = 0.25 // of the limit; below it there is too little work, or it just started
 	busy := s.MaxInFlight > 0 && s.InFlight >= s.MaxInFlight
 	if busy && s.Rate > idle*s.CallsPerSecond && s.Rate < s.CallsPerSecond {
@@ -107,7 +107,7 @@ func pace(s store.Standing) float64 {
 }
 
 // foreign returns how many calls per day others seem to make with the account.
-func foreign(s store.Standing, now time.Time) float64 {
+func foreign(s store.QuotaStatus, now time.Time) float64 {
 	passed := day - s.WindowEnd.Sub(now)
 	if passed < time.Hour {
 		return float64(s.Others)

@@ -39,8 +39,8 @@ type ListState struct {
 	Titles     ListTitles   `json:"titles" doc:"Jobs without their iCIMS title."`
 	Calls      ListCalls    `json:"calls" doc:"The list's iCIMS calls, which count toward the customer's daily limit."`
 	// Unreadable are portals of the connection that iCIMS does not return.
-	Unreadable []ListTrouble `json:"unreadable,omitempty" doc:"Portals of the connection that iCIMS does not return. Their jobs are missing."`
-	Problem    *ListTrouble  `json:"problem,omitempty" doc:"Why the list is not refreshed, or why the refresh failed."`
+	Unreadable []ListProblem `json:"unreadable,omitempty" doc:"Portals of the connection that iCIMS does not return. Their jobs are missing."`
+	Problem    *ListProblem  `json:"problem,omitempty" doc:"Why the list is not refreshed, or why the refresh failed."`
 }
 
 // ListRefresh is the progress of a refresh.
@@ -70,8 +70,8 @@ type ListCost struct {
 	Titles int `json:"titles" doc:"Calls for titles: one per new or changed job."`
 }
 
-// ListTrouble is a problem with its remedy.
-type ListTrouble struct {
+// ListProblem is a problem with its remedy.
+type ListProblem struct {
 	Portal string       `json:"portal,omitempty" doc:"The affected portal."`
 	Reason store.Reason `json:"reason" doc:"The reason code; see docs/errors.md."`
 	Title  string       `json:"title" doc:"What happened."`
@@ -79,9 +79,9 @@ type ListTrouble struct {
 	At     *time.Time   `json:"at,omitempty" doc:"When."`
 }
 
-func trouble(reason store.Reason) *ListTrouble {
+func trouble(reason store.Reason) *ListProblem {
 	info := reason.Info()
-	t := &ListTrouble{Reason: reason, Title: info.Title, Remedy: info.Hint}
+	t := &ListProblem{Reason: reason, Title: info.Title, Remedy: info.Hint}
 	if remedy := remedies[reason]; remedy != "" {
 		t.Remedy = remedy
 	}

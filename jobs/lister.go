@@ -182,7 +182,7 @@ func (l *Lister) limits(ctx context.Context, conn store.Connection, known bool, 
 	if known {
 		caller = store.Caller{Credentials: l.Ledger.Keys().CredentialsHash(conn), Limits: conn.Limits.Or(store.DefaultLimits())}
 	}
-	standings, err := l.Ledger.StandingsFor(ctx, []string{s.customer}, []store.Caller{caller})
+	standings, err := l.Ledger.QuotaStatusesFor(ctx, []string{s.customer}, []store.Caller{caller})
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (l *Lister) limits(ctx context.Context, conn store.Connection, known bool, 
 
 // Held returns why a refresh must not run now, or "". Verdicts and pauses do not stop the calls of
 // a control task, but a list is not worth the calls.
-func Held(s store.Standing) store.Reason {
+func Held(s store.QuotaStatus) store.Reason {
 	if s.Pause != nil {
 		return store.ReasonPaused
 	}
@@ -335,7 +335,7 @@ func (s *state) addRefresh(a *ListPage) {
 }
 
 // failure returns why a refresh failed without a note in the list.
-func (s *state) failure() *ListTrouble {
+func (s *state) failure() *ListProblem {
 	switch s.task.Failure {
 	case store.ControlNoConnection, store.ControlUnusable, store.ControlSealed:
 		return trouble(store.ReasonNoConnection)
@@ -355,8 +355,8 @@ func parseCursor(cursor string) (int64, error) {
 	return below, nil
 }
 
-// Sighting is the stored information about one job.
-type Sighting struct {
+// JobInfo is the stored information about one job.
+type JobInfo struct {
 	// Missing: the list does not contain the job, so its ID may be wrong. Always false without a
 	// list, or if the list lacks a portal.
 	Missing bool
@@ -366,15 +366,15 @@ type Sighting struct {
 }
 
 // Sight looks for a job in the list. It makes no call and requests no refresh.
-func (l *Lister) Sight(ctx context.Context, customer string, job int64) (Sighting, error) {
+func (l *Lister) Sight(ctx context.Context, customer string, job int64) (JobInfo, error) {
 	s, err := l.load(ctx, customer)
 	if errors.Is(err, store.ErrNoConnection) || err == nil && s.list.AsOf.IsZero() {
-		return Sighting{}, nil
+		return JobInfo{}, nil
 	}
 	if err != nil {
-		return Sighting{}, err
+		return JobInfo{}, err
 	}
-	seen := Sighting{Age: s.now.Sub(s.list.AsOf), Stale: s.stale()}
+	seen := JobInfo{Age: s.now.Sub(s.list.AsOf), Stale: s.stale()}
 	for _, j := range s.list.Jobs {
 		if j.ID == job {
 			return seen, nil

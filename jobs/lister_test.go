@@ -27,7 +27,7 @@ func (r *rig) asked() []store.ControlTask {
 }
 
 // work runs the requested refresh, as a worker does.
-func (r *rig) work() jobs.Refreshed {
+func (r *rig) work() jobs.RefreshResult {
 	r.t.Helper()
 	claim := testrig.BeginControl(r.t, r.ledger, customer, store.ControlJobs)
 	done, err := r.refreshOf(r.t.Context())
@@ -319,7 +319,7 @@ func TestTitlesComeFromTheListThatIsKeptWhateverItsAge(t *testing.T) {
 func TestAListTellsOfOneJobWithoutACall(t *testing.T) {
 	r := newRig(t, 1, 2)
 	r.post(1, 3, 1)
-	sees := func(when string, job int64, want jobs.Sighting) {
+	sees := func(when string, job int64, want jobs.JobInfo) {
 		t.Helper()
 		got, err := r.lister.Sight(t.Context(), customer, job)
 		if err != nil {
@@ -329,16 +329,16 @@ func TestAListTellsOfOneJobWithoutACall(t *testing.T) {
 			t.Errorf("job %d, %s: %s", job, when, diff)
 		}
 	}
-	sees("without a list", 9, jobs.Sighting{})
+	sees("without a list", 9, jobs.JobInfo{})
 	r.refresh()
-	sees("in a fresh list", 2, jobs.Sighting{})
-	sees("not in a fresh list", 9, jobs.Sighting{Missing: true})
+	sees("in a fresh list", 2, jobs.JobInfo{})
+	sees("not in a fresh list", 9, jobs.JobInfo{Missing: true})
 	r.clock.Pass(time.Hour)
-	sees("in a stale list", 2, jobs.Sighting{Age: time.Hour, Stale: true})
-	sees("not in a stale list", 9, jobs.Sighting{Missing: true, Age: time.Hour, Stale: true})
+	sees("in a stale list", 2, jobs.JobInfo{Age: time.Hour, Stale: true})
+	sees("not in a stale list", 9, jobs.JobInfo{Missing: true, Age: time.Hour, Stale: true})
 	r.tenant.Hide("portal", 2)
 	r.refresh()
-	sees("in a list that lacks a portal", 9, jobs.Sighting{})
+	sees("in a list that lacks a portal", 9, jobs.JobInfo{})
 	if len(r.asked()) != 0 {
 		t.Error("it asks for refreshes")
 	}

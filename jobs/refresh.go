@@ -42,8 +42,8 @@ type Refresh struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 
-// Refreshed is the result of a refresh.
-type Refreshed struct {
+// RefreshResult is the result of a refresh.
+type RefreshResult struct {
 	Jobs       int `json:"jobs"`
 	ListCalls  int `json:"list_calls"`
 	TitleCalls int `json:"title_calls"`
@@ -55,13 +55,13 @@ type Refreshed struct {
 
 // Run reads the list, which is visible from then on, and then the titles, with visible progress. An
 // iCIMS error is not returned but stored with the list.
-func (r *Refresh) Run(ctx context.Context) (Refreshed, error) {
+func (r *Refresh) Run(ctx context.Context) (RefreshResult, error) {
 	list, err := r.Ledger.Jobs(ctx, r.Customer, store.JobList{})
 	if err != nil {
-		return Refreshed{}, err
+		return RefreshResult{}, err
 	}
 	if held, err := r.Held(ctx); err != nil || held != "" {
-		return Refreshed{Jobs: len(list.Jobs), Pending: list.Pending(), Stopped: held}, err
+		return RefreshResult{Jobs: len(list.Jobs), Pending: list.Pending(), Stopped: held}, err
 	}
 	began := r.Now()
 	counted := r.Calls()
@@ -81,15 +81,15 @@ func (r *Refresh) Run(ctx context.Context) (Refreshed, error) {
 		list, err = r.Ledger.SaveJobsAt(ctx, r.Customer, list, nil, calls, r.Now())
 	}
 	if err != nil {
-		return Refreshed{ListCalls: calls}, err
+		return RefreshResult{ListCalls: calls}, err
 	}
 	list, stopped, err := r.titles(ctx, list)
-	return Refreshed{Jobs: len(list.Jobs), ListCalls: list.ListCalls, TitleCalls: list.TitleCalls, Pending: list.Pending(), Stopped: stopped}, err
+	return RefreshResult{Jobs: len(list.Jobs), ListCalls: list.ListCalls, TitleCalls: list.TitleCalls, Pending: list.Pending(), Stopped: stopped}, err
 }
 
 // failed records that the list could not be read.
-func (r *Refresh) failed(ctx context.Context, list store.JobList, err error, calls int) (Refreshed, error) {
-	done := Refreshed{Jobs: len(list.Jobs), ListCalls: calls, Pending: list.Pending(), Stopped: reasonOf(err)}
+func (r *Refresh) failed(ctx context.Context, list store.JobList, err error, calls int) (RefreshResult, error) {
+	done := RefreshResult{Jobs: len(list.Jobs), ListCalls: calls, Pending: list.Pending(), Stopped: reasonOf(err)}
 	interrupted := ctx.Err()
 	if interrupted == nil { // otherwise another worker continues
 		list.Failed, list.FailedAt = done.Stopped, r.Now()

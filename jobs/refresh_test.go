@@ -137,25 +137,25 @@ func TestWhatStopsARefresh(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		before  func(*rig)
-		done    jobs.Refreshed // without calls
+		done    jobs.RefreshResult // without calls
 		calls   int
 		problem store.Reason
 	}{
-		{"a pause: nothing is called", func(r *rig) { r.held = store.ReasonPaused }, jobs.Refreshed{Jobs: 3, Stopped: store.ReasonPaused}, 0, ""},
-		{"a wrong password: the list stays", func(r *rig) { r.tenant.SetPassword("another") }, jobs.Refreshed{Jobs: 3, Stopped: "icims_credentials"}, 1, "icims_credentials"},
+		{"a pause: nothing is called", func(r *rig) { r.held = store.ReasonPaused }, jobs.RefreshResult{Jobs: 3, Stopped: store.ReasonPaused}, 0, ""},
+		{"a wrong password: the list stays", func(r *rig) { r.tenant.SetPassword("another") }, jobs.RefreshResult{Jobs: 3, Stopped: "icims_credentials"}, 1, "icims_credentials"},
 		{"a list with temporary failures is read again", func(r *rig) {
 			strike(r, "portals.search", icimstest.Rule{Fault: "status", Status: 503, Times: 2})
-		}, jobs.Refreshed{Jobs: 4}, 4, ""},
+		}, jobs.RefreshResult{Jobs: 4}, 4, ""},
 		{"a list that keeps failing: the stored one stays", func(r *rig) {
 			strike(r, "portals.search", icimstest.Rule{Fault: "status", Status: 503, Times: -1})
-		}, jobs.Refreshed{Jobs: 3, Stopped: "icims_server_error"}, 3, "icims_server_error"},
+		}, jobs.RefreshResult{Jobs: 3, Stopped: "icims_server_error"}, 3, "icims_server_error"},
 		{"the only portal is gone: the list stays", func(r *rig) { r.tenant.Hide("portal", 1) },
-			jobs.Refreshed{Jobs: 3, Stopped: "icims_access_denied"}, 1, "icims_access_denied"},
+			jobs.RefreshResult{Jobs: 3, Stopped: "icims_access_denied"}, 1, "icims_access_denied"},
 		{"a job that may not be read keeps its provisional title", func(r *rig) {
 			strike(r, "jobs.get", icimstest.Rule{Fault: "status", Status: 404, Code: 2})
-		}, jobs.Refreshed{Jobs: 4}, 2, ""},
+		}, jobs.RefreshResult{Jobs: 4}, 2, ""},
 		{"unreadable titles are postponed", func(r *rig) { r.tenant.Deny("jobs.get") },
-			jobs.Refreshed{Jobs: 4, Pending: 1, Stopped: "icims_access_denied"}, 2, ""},
+			jobs.RefreshResult{Jobs: 4, Pending: 1, Stopped: "icims_access_denied"}, 2, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t)

@@ -124,7 +124,7 @@ func (r *rig) post(from int64, n int, portals ...int) {
 
 // refresh runs a refresh as a worker does. It returns the result and the number of calls the
 // simulator received.
-func (r *rig) refresh() (jobs.Refreshed, int) {
+func (r *rig) refresh() (jobs.RefreshResult, int) {
 	r.t.Helper()
 	done, err := r.refreshOf(r.t.Context())
 	if err != nil {
@@ -135,7 +135,7 @@ func (r *rig) refresh() (jobs.Refreshed, int) {
 	return done, calls
 }
 
-func (r *rig) refreshOf(ctx context.Context) (jobs.Refreshed, error) {
+func (r *rig) refreshOf(ctx context.Context) (jobs.RefreshResult, error) {
 	portals, err := icims.ParsePortalURLsOf(customer, r.conn.PortalURLs, r.hosts)
 	if err != nil {
 		r.t.Fatal(err)

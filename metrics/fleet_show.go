@@ -16,7 +16,7 @@ type queueWork struct {
 	held  bool
 }
 
-func queuesOf(p operate.Place) []queueWork {
+func queuesOf(p operate.CustomerStatus) []queueWork {
 	held := p.Hold.Keeps()
 	return []queueWork{{queueBulk, p.Queues.Bulk(), held}, {queueExpress, p.Queues.Express, held && !p.Hold.BulkOnly}}
 }

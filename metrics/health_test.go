@@ -206,7 +206,7 @@ func TestTroublesOfRedisAreCounted(t *testing.T) {
 	ctx := t.Context()
 	ledger := newLedger(t, client)
 	_ = client.Get(ctx, "there is none").Err()
-	if _, err := ledger.Standings(ctx, "1"); err != nil { // loads a script
+	if _, err := ledger.QuotaStatuses(ctx, "1"); err != nil { // loads a script
 		t.Fatal(err)
 	}
 	if n := value(t, registry, "redis_errors_total"); n != 0 {

@@ -47,7 +47,7 @@ func (h *redisHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pr
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		start := time.Now()
 		err := next(ctx, cmds)
-		took, trouble := time.Since(start), store.Trouble("")
+		took, trouble := time.Since(start), store.RedisProblem("")
 		for i := 0; i < len(cmds) && trouble == ""; i++ {
 			trouble = troubleIn(cmds[i], cmds[i].Err())
 		}
@@ -58,7 +58,7 @@ func (h *redisHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pr
 
 // troubleIn returns the trouble of a failed command. It ignores errors of commands that go-redis
 // sends on a new connection and an older Redis does not know.
-func troubleIn(cmd redis.Cmder, err error) store.Trouble {
+func troubleIn(cmd redis.Cmder, err error) store.RedisProblem {
 	trouble := store.TroubleOf(err)
 	if name := cmd.Name(); (trouble == store.TroubleOther || trouble == store.TroubleCommand) && (name == "client" || name == "hello") {
 		return ""
@@ -66,7 +66,7 @@ func troubleIn(cmd redis.Cmder, err error) store.Trouble {
 	return trouble
 }
 
-func (h *redisHook) count(kind string, commands int, took time.Duration, trouble store.Trouble) {
+func (h *redisHook) count(kind string, commands int, took time.Duration, trouble store.RedisProblem) {
 	h.trips.WithLabelValues(kind).Inc()
 	h.commands.Add(float64(commands))
 	h.took.WithLabelValues(kind).Observe(took.Seconds())

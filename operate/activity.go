@@ -11,8 +11,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Happening is an entry of a lane's activity: an event, or an action of an operator.
-type Happening struct {
+// Activity is an entry of a lane's activity: an event, or an action of an operator.
+type Activity struct {
 	At   time.Time
 	Text string
 	// Times counts repetitions within a minute, such as one per worker.
@@ -20,14 +20,14 @@ type Happening struct {
 }
 
 // Happened lists the recent activity, newest first.
-func (l LaneDetail) Happened(at prose.Clock) []Happening {
-	var all []Happening
+func (l LaneDetail) Happened(at prose.Clock) []Activity {
+	var all []Activity
 	for _, e := range l.Events {
 		// Actions say more about pauses than events do.
 		if len(l.Actions) > 0 && (e.Kind == "paused" || e.Kind == "resumed") {
 			continue
 		}
-		all = append(all, Happening{At: e.At, Text: eventText(e, at)})
+		all = append(all, Activity{At: e.At, Text: eventText(e, at)})
 	}
 	for _, a := range l.Actions {
 		text := fmt.Sprintf("%s %s", prose.Printable(a.Who), prose.Printable(a.What))
@@ -37,16 +37,16 @@ func (l LaneDetail) Happened(at prose.Clock) []Happening {
 		if a.Why != "" {
 			text += fmt.Sprintf(": “%s”", prose.Printable(a.Why))
 		}
-		all = append(all, Happening{At: a.At, Text: text})
+		all = append(all, Activity{At: a.At, Text: text})
 	}
-	slices.SortStableFunc(all, func(x, y Happening) int { return cmp.Compare(y.At.UnixMilli(), x.At.UnixMilli()) })
+	slices.SortStableFunc(all, func(x, y Activity) int { return cmp.Compare(y.At.UnixMilli(), x.At.UnixMilli()) })
 	all = mergeRepeated(all)
 	return all[:min(len(all), shownEvents)]
 }
 
 // mergeRepeated merges equal entries within a minute.
-func mergeRepeated(all []Happening) []Happening {
-	var kept []Happening
+func mergeRepeated(all []Activity) []Activity {
+	var kept []Activity
 	for _, h := range all {
 		h.Times = 1
 		if n := len(kept); n > 0 && kept[n-1].Text == h.Text && kept[n-1].At.Sub(h.At) < time.Minute {

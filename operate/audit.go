@@ -13,11 +13,11 @@ import (
 	"github.com/seekout/icims-export/worker/intake"
 )
 
-// AuditResult is the result of a consistency check.
-type AuditResult struct {
-	Clean      bool              `json:"clean"`
-	Customers  []store.Audit     `json:"customers"`
-	Violations []store.Violation `json:"violations"`
+// CheckResult is the result of a consistency check.
+type CheckResult struct {
+	Clean      bool                  `json:"clean"`
+	Customers  []store.CustomerCheck `json:"customers"`
+	Violations []store.Violation     `json:"violations"`
 	// More counts the violations beyond the first 1,000 of a kind per customer.
 	More int `json:"more_violations,omitempty"`
 	// ReadBack is the comparison with iCIMS, if one was requested.
@@ -48,13 +48,13 @@ func tasksWere(n int) string {
 	return prose.Grouped(n) + " tasks were"
 }
 
-// Audit checks that no export of the customers is lost and that all records agree, including
+// Check checks that no export of the customers is lost and that all records agree, including
 // asynq's queues.
-func (d *Desk) Audit(ctx context.Context, customers []string, o store.AuditOptions) (AuditResult, error) {
+func (d *Service) Check(ctx context.Context, customers []string, o store.CheckOptions) (CheckResult, error) {
 	started := time.Now()
-	r := AuditResult{Violations: []store.Violation{}, Customers: []store.Audit{}}
+	r := CheckResult{Violations: []store.Violation{}, Customers: []store.CustomerCheck{}}
 	var err error
-	if r.Customers, err = d.Ledger.Audit(ctx, customers, o); err != nil {
+	if r.Customers, err = d.Ledger.Check(ctx, customers, o); err != nil {
 		return r, err
 	}
 	for i := range r.Customers {
@@ -95,7 +95,7 @@ func (d *Desk) Audit(ctx context.Context, customers []string, o store.AuditOptio
 }
 
 // Finish sets Clean and the duration since started.
-func (r *AuditResult) Finish(started time.Time) {
+func (r *CheckResult) Finish(started time.Time) {
 	r.Clean = len(r.Violations) == 0
 	r.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()
 }

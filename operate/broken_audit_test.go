@@ -85,8 +85,8 @@ func TestBrokenKeysOfOneCustomerDoNotStopChecks(t *testing.T) {
 			client.Del(t.Context(), "ix:{1002}:p:"+refs["1002"].Export)
 			spoil(t, client, key, b)
 
-			desk := &operate.Desk{Redis: client, Ledger: ledger}
-			r, err := desk.Audit(t.Context(), customers, store.AuditOptions{})
+			desk := &operate.Service{Redis: client, Ledger: ledger}
+			r, err := desk.Check(t.Context(), customers, store.CheckOptions{})
 			if err != nil {
 				t.Fatalf("the check stops: %v", err)
 			}

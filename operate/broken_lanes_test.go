@@ -31,7 +31,7 @@ func TestBrokenKeysOfOneCustomer(t *testing.T) {
 			broken := "ix:{1001}:" + key
 			client.Del(t.Context(), broken)
 			client.Set(t.Context(), broken, "broken", 0)
-			desk := &operate.Desk{Redis: client, Ledger: ledger}
+			desk := &operate.Service{Redis: client, Ledger: ledger}
 			lanes, err := desk.Lanes(t.Context(), operate.LaneQuery{All: true})
 			if err != nil || len(lanes.Lanes) != 2 || lanes.Lanes[1].State == operate.LaneUnreadable {
 				t.Errorf("lanes: %+v, %v", lanes.Lanes, err)

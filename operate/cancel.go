@@ -50,7 +50,7 @@ type CancelScope struct {
 // Cancel cancels waiting exports. It retries exports that are in the middle of a call until
 // patience has passed, since they may be postponed and wait again. It records what was canceled,
 // even after an error. Errors: store.ErrNoBatch, *BrokenOffError and *UnrecordedError.
-func (d *Desk) Cancel(ctx context.Context, scope CancelScope, options store.CancelOptions, patience time.Duration) (store.Cancellation, error) {
+func (d *Service) Cancel(ctx context.Context, scope CancelScope, options store.CancelOptions, patience time.Duration) (store.Cancellation, error) {
 	const pause = time.Second
 	mergeRepeated := func() (all store.Cancellation, err error) {
 		if scope.Batch != "" {

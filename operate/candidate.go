@@ -9,12 +9,12 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// CandidateStory is everything known about a candidate.
-type CandidateStory struct {
-	Customer  string        `json:"customer"`
-	Candidate string        `json:"candidate"`
-	Marker    *Marker       `json:"marker,omitempty"`
-	Exports   []ExportStory `json:"exports"`
+// CandidateTimeline is everything known about a candidate.
+type CandidateTimeline struct {
+	Customer  string           `json:"customer"`
+	Candidate string           `json:"candidate"`
+	Marker    *Marker          `json:"marker,omitempty"`
+	Exports   []ExportTimeline `json:"exports"`
 	// JobTitles are the titles of the jobs named here that are in the cached job list.
 	JobTitles map[int64]string `json:"job_titles,omitempty"`
 }
@@ -27,8 +27,8 @@ type Marker struct {
 	Link       string          `json:"link,omitempty"`
 }
 
-// ExportStory is one export of a candidate.
-type ExportStory struct {
+// ExportTimeline is one export of a candidate.
+type ExportTimeline struct {
 	Batch   store.Batch `json:"batch"`
 	Outcome Outcome     `json:"outcome"`
 	Told    []string    `json:"told"` // the timeline in sentences, oldest first
@@ -36,22 +36,22 @@ type ExportStory struct {
 }
 
 // Known reports whether anything is known of the candidate.
-func (c CandidateStory) Known() bool { return c.Marker != nil || len(c.Exports) > 0 }
+func (c CandidateTimeline) Known() bool { return c.Marker != nil || len(c.Exports) > 0 }
 
-// CandidateStory returns the timeline of a candidate's exports.
-func (d *Desk) CandidateStory(ctx context.Context, customer, candidate string, teller Storyteller) (CandidateStory, error) {
+// CandidateTimeline returns the timeline of a candidate's exports.
+func (d *Service) CandidateTimeline(ctx context.Context, customer, candidate string, teller TimelineWriter) (CandidateTimeline, error) {
 	l := d.Links(ctx, customer)
-	c := CandidateStory{Customer: customer, Candidate: candidate, Exports: []ExportStory{}}
+	c := CandidateTimeline{Customer: customer, Candidate: candidate, Exports: []ExportTimeline{}}
 	exports, err := d.Ledger.ExportsOf(ctx, customer, candidate)
 	if err != nil {
 		return c, err
 	}
 	for _, e := range exports {
-		story, err := d.Ledger.Story(ctx, store.Ref{Customer: customer, Export: e.Export})
+		story, err := d.Ledger.Timeline(ctx, store.Ref{Customer: customer, Export: e.Export})
 		if err != nil {
 			return c, err
 		}
-		x := ExportStory{Batch: e.Batch, Outcome: Explain(e.Outcome, 0, l), Told: []string{}}
+		x := ExportTimeline{Batch: e.Batch, Outcome: Explain(e.Outcome, 0, l), Told: []string{}}
 		for _, entry := range story {
 			x.Told = append(x.Told, teller.sentence(entry))
 		}
@@ -72,7 +72,7 @@ func (d *Desk) CandidateStory(ctx context.Context, customer, candidate string, t
 }
 
 // jobs lists the jobs of the candidate's past and pending exports.
-func (c CandidateStory) jobs() []int64 {
+func (c CandidateTimeline) jobs() []int64 {
 	var jobs []int64
 	for _, x := range c.Exports {
 		jobs = append(jobs, x.Batch.Job)

@@ -33,7 +33,7 @@ func ViewConnection(c store.StoredConnection, hosts icims.HostPolicy) Connection
 	return v
 }
 
-func (d *Desk) viewFiled(c store.Connection) ConnectionView {
+func (d *Service) viewFiled(c store.Connection) ConnectionView {
 	v := ConnectionView{StoredConnection: store.StoredConnection{Connection: c, State: store.ConnectionAbsent}, Filed: true}
 	v.addSettings(d.Hosts)
 	return v
@@ -59,7 +59,7 @@ func (v *ConnectionView) addSettings(hosts icims.HostPolicy) {
 
 // ShowConnection returns a customer's connection from the store, or from the connections file if
 // the store has none. Error: store.ErrNoConnection.
-func (d *Desk) ShowConnection(ctx context.Context, customer string) (ConnectionView, error) {
+func (d *Service) ShowConnection(ctx context.Context, customer string) (ConnectionView, error) {
 	c, err := d.Ledger.Connection(ctx, customer)
 	if errors.Is(err, store.ErrNoConnection) {
 		if filed, ok := d.filed()[customer]; ok {
@@ -77,7 +77,7 @@ func (d *Desk) ShowConnection(ctx context.Context, customer string) (ConnectionV
 
 // AddConnection stores a customer's connection. Errors: *connections.InvalidError, and
 // store.ErrConnectionExists with the existing connection.
-func (d *Desk) AddConnection(ctx context.Context, c store.Connection, who, why string) (store.StoredConnection, error) {
+func (d *Service) AddConnection(ctx context.Context, c store.Connection, who, why string) (store.StoredConnection, error) {
 	if err := connections.Check(c, d.Hosts); err != nil {
 		return store.StoredConnection{}, err
 	}
@@ -87,7 +87,7 @@ func (d *Desk) AddConnection(ctx context.Context, c store.Connection, who, why s
 // EditConnection replaces the settings of a connection if it is still at the revision of before. An
 // empty password keeps the old one. Errors: *connections.InvalidError,
 // *store.ConnectionChangedError and those of the ledger.
-func (d *Desk) EditConnection(ctx context.Context, before store.StoredConnection, after store.Connection, who, why string) (store.StoredConnection, error) {
+func (d *Service) EditConnection(ctx context.Context, before store.StoredConnection, after store.Connection, who, why string) (store.StoredConnection, error) {
 	if err := connections.CheckEdit(before.Connection, after, d.Hosts); err != nil {
 		return before, err
 	}
@@ -122,7 +122,7 @@ type Removal struct {
 // RemoveConnection removes a customer's connection. Removing it again is no error, so an
 // interrupted removal can be repeated. Errors: store.ErrNoConnection,
 // *store.ConnectionChangedError, *BrokenOffError, *UnrecordedError.
-func (d *Desk) RemoveConnection(ctx context.Context, customer string, o RemovalOrder) (Removal, error) {
+func (d *Service) RemoveConnection(ctx context.Context, customer string, o RemovalOrder) (Removal, error) {
 	r := Removal{Customer: customer, DryRun: o.DryRun}
 	if err := d.removeSettings(ctx, customer, o); err != nil {
 		return r, err
@@ -147,7 +147,7 @@ func (d *Desk) RemoveConnection(ctx context.Context, customer string, o RemovalO
 	return r, err
 }
 
-func (d *Desk) removeSettings(ctx context.Context, customer string, o RemovalOrder) error {
+func (d *Service) removeSettings(ctx context.Context, customer string, o RemovalOrder) error {
 	before, err := d.Ledger.Connection(ctx, customer)
 	switch {
 	case err != nil && !errors.Is(err, store.ErrSealed):
@@ -160,7 +160,7 @@ func (d *Desk) removeSettings(ctx context.Context, customer string, o RemovalOrd
 	return d.Ledger.RemoveConnection(ctx, customer, o.Revision, o.Who, o.Why)
 }
 
-func (d *Desk) eraseMarkers(ctx context.Context, customer, who, why string) (int, error) {
+func (d *Service) eraseMarkers(ctx context.Context, customer, who, why string) (int, error) {
 	n, err := d.Ledger.EraseMarkers(ctx, customer)
 	if err == nil {
 		err = d.Ledger.Act(context.WithoutCancel(ctx), customer, store.Action{At: time.Now(), Who: who, What: "erased the records of exported candidates", Why: why, Count: n})

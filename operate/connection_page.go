@@ -21,7 +21,7 @@ type ConnectionQuery struct {
 
 // ConnectionPage lists connections by customer: those of the store, and those of the file for
 // customers without a stored one. next is the cursor of the next page; "" on the last page.
-func (d *Desk) ConnectionPage(ctx context.Context, q ConnectionQuery) (page []ConnectionView, next string, err error) {
+func (d *Service) ConnectionPage(ctx context.Context, q ConnectionQuery) (page []ConnectionView, next string, err error) {
 	customers, _, err := d.Ledger.ConnectionChanges(ctx, 0)
 	if err != nil {
 		return nil, "", err
@@ -52,7 +52,7 @@ func (d *Desk) ConnectionPage(ctx context.Context, q ConnectionQuery) (page []Co
 }
 
 // listed returns a customer's connection if the query selects it.
-func (d *Desk) listed(q ConnectionQuery, customer string, found map[string]store.StoredConnection, filed map[string]store.Connection) (ConnectionView, bool) {
+func (d *Service) listed(q ConnectionQuery, customer string, found map[string]store.StoredConnection, filed map[string]store.Connection) (ConnectionView, bool) {
 	if c, ok := found[customer]; ok {
 		return ViewConnection(c, d.Hosts), q.Removed || c.Below().Kept()
 	}

@@ -9,12 +9,12 @@ import (
 )
 
 // RequestControl requests a control task; see tasks.RequestControl.
-func (d *Desk) RequestControl(ctx context.Context, customer string, kind store.ControlKind, args any, by string) (t store.ControlTask, joined bool, err error) {
+func (d *Service) RequestControl(ctx context.Context, customer string, kind store.ControlKind, args any, by string) (t store.ControlTask, joined bool, err error) {
 	return tasks.RequestControl(ctx, d.Redis, d.Ledger, customer, kind, args, by)
 }
 
 // Explain adds to a waiting control task what it waits for.
-func (d *Desk) Explain(ctx context.Context, v *store.ControlView) error {
+func (d *Service) Explain(ctx context.Context, v *store.ControlView) error {
 	if v.State != store.ControlWaiting {
 		return nil
 	}
@@ -27,7 +27,7 @@ func (d *Desk) Explain(ctx context.Context, v *store.ControlView) error {
 
 // AwaitControl waits until a control task has ended or, if seen is not 0, has a revision other than
 // seen.
-func (d *Desk) AwaitControl(ctx context.Context, t store.ControlTask, wait time.Duration, seen int64) (store.ControlTask, error) {
+func (d *Service) AwaitControl(ctx context.Context, t store.ControlTask, wait time.Duration, seen int64) (store.ControlTask, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for !t.State.Ended() && ctx.Err() == nil && (seen == 0 || t.Revision == seen) {

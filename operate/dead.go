@@ -27,8 +27,8 @@ type DeadChoice struct {
 	Exports []string
 }
 
-// Letter is a dead letter with the last entry of its timeline, if that is readable.
-type Letter struct {
+// DeadLetter is a dead letter with the last entry of its timeline, if that is readable.
+type DeadLetter struct {
 	store.DeadLetter
 	last *store.Entry
 }
@@ -37,7 +37,7 @@ const deadPage = 500
 
 // DeadLetters calls yield with the selected letters, up to 500 of one customer at a time. If yield
 // returns an error, DeadLetters returns that error.
-func (d *Desk) DeadLetters(ctx context.Context, choice DeadChoice, yield func(customer string, page []Letter) error) error {
+func (d *Service) DeadLetters(ctx context.Context, choice DeadChoice, yield func(customer string, page []DeadLetter) error) error {
 	for _, customer := range choice.Customers {
 		if err := d.deadLettersOf(ctx, customer, choice, yield); err != nil {
 			return err
@@ -46,11 +46,11 @@ func (d *Desk) DeadLetters(ctx context.Context, choice DeadChoice, yield func(cu
 	return nil
 }
 
-func (d *Desk) deadLettersOf(ctx context.Context, customer string, choice DeadChoice, yield func(string, []Letter) error) error {
+func (d *Service) deadLettersOf(ctx context.Context, customer string, choice DeadChoice, yield func(string, []DeadLetter) error) error {
 	var failure error
 	page := make([]store.DeadLetter, 0, deadPage)
 	flush := func() bool {
-		var list []Letter
+		var list []DeadLetter
 		if list, failure = d.letters(ctx, customer, choice.Text, page); failure == nil && len(list) > 0 {
 			failure = yield(customer, list)
 		}
@@ -83,7 +83,7 @@ func (d *Desk) deadLettersOf(ctx context.Context, customer string, choice DeadCh
 }
 
 // named reads the letters that choice.Exports names.
-func (d *Desk) named(ctx context.Context, customer string, choice DeadChoice, yield func(store.DeadLetter) bool) error {
+func (d *Service) named(ctx context.Context, customer string, choice DeadChoice, yield func(store.DeadLetter) bool) error {
 	for exports := range slices.Chunk(choice.Exports, deadPage) {
 		letters, err := d.Ledger.DeadLettersOf(ctx, customer, exports)
 		if err != nil {
@@ -99,8 +99,8 @@ func (d *Desk) named(ctx context.Context, customer string, choice DeadChoice, yi
 }
 
 // letters adds the last timeline entry of each letter, and filters by text.
-func (d *Desk) letters(ctx context.Context, customer, text string, letters []store.DeadLetter) ([]Letter, error) {
-	list := make([]Letter, len(letters))
+func (d *Service) letters(ctx context.Context, customer, text string, letters []store.DeadLetter) ([]DeadLetter, error) {
+	list := make([]DeadLetter, len(letters))
 	ids := make([]string, len(letters))
 	for i, l := range letters {
 		list[i].DeadLetter, ids[i] = l, l.Export
@@ -115,13 +115,13 @@ func (d *Desk) letters(ctx context.Context, customer, text string, letters []sto
 		}
 	}
 	if text = strings.ToLower(text); text != "" {
-		list = slices.DeleteFunc(list, func(l Letter) bool { return !l.has(text) })
+		list = slices.DeleteFunc(list, func(l DeadLetter) bool { return !l.has(text) })
 	}
 	return list, nil
 }
 
 // has reports whether the reason or the last failed call contains the text.
-func (l Letter) has(text string) bool {
+func (l DeadLetter) has(text string) bool {
 	texts := []string{string(l.Reason)}
 	if l.last != nil {
 		for _, call := range l.last.Calls {
@@ -154,7 +154,7 @@ type DeadLine struct {
 }
 
 // Line returns the letter as a list entry.
-func (l Letter) Line() DeadLine {
+func (l DeadLetter) Line() DeadLine {
 	info := l.Reason.Info()
 	line := DeadLine{
 		Customer: l.Customer, Export: l.Export, Batch: l.Batch, Candidate: l.Candidate, Died: l.At.UTC(),
@@ -180,7 +180,7 @@ type DeadCount struct {
 type DeadCounts map[store.Reason]int
 
 // Add counts the letters of a page.
-func (c DeadCounts) Add(page []Letter) {
+func (c DeadCounts) Add(page []DeadLetter) {
 	for _, l := range page {
 		c[l.Reason]++
 	}
@@ -206,9 +206,9 @@ func (c DeadCounts) List() []DeadCount {
 }
 
 // CountDead counts the selected letters by reason.
-func (d *Desk) CountDead(ctx context.Context, choice DeadChoice) (DeadCounts, error) {
+func (d *Service) CountDead(ctx context.Context, choice DeadChoice) (DeadCounts, error) {
 	counts := DeadCounts{}
-	err := d.DeadLetters(ctx, choice, func(_ string, page []Letter) error {
+	err := d.DeadLetters(ctx, choice, func(_ string, page []DeadLetter) error {
 		counts.Add(page)
 		return nil
 	})

@@ -25,30 +25,30 @@ type ExplainedDead struct {
 }
 
 // DeadLetter reads one dead letter. Error: store.ErrNotDead if there is none.
-func (d *Desk) DeadLetter(ctx context.Context, ref store.Ref) (Letter, error) {
+func (d *Service) DeadLetter(ctx context.Context, ref store.Ref) (DeadLetter, error) {
 	letter, err := d.Ledger.DeadLetter(ctx, ref)
 	if err != nil {
-		return Letter{}, err
+		return DeadLetter{}, err
 	}
 	list, err := d.letters(ctx, ref.Customer, "", []store.DeadLetter{letter})
 	if err != nil {
-		return Letter{}, err
+		return DeadLetter{}, err
 	}
 	return list[0], nil
 }
 
 // FindDead finds a customer's dead letters by the ID of the export or the candidate. Finding none
 // is no error.
-func (d *Desk) FindDead(ctx context.Context, customer, which string) ([]Letter, error) {
+func (d *Service) FindDead(ctx context.Context, customer, which string) ([]DeadLetter, error) {
 	letter, err := d.DeadLetter(ctx, store.Ref{Customer: customer, Export: which})
 	switch {
 	case err == nil:
-		return []Letter{letter}, nil
+		return []DeadLetter{letter}, nil
 	case !errors.Is(err, store.ErrNotDead):
 		return nil, err
 	}
-	var found []Letter
-	err = d.DeadLetters(ctx, DeadChoice{Customers: []string{customer}, Candidate: which}, func(_ string, page []Letter) error {
+	var found []DeadLetter
+	err = d.DeadLetters(ctx, DeadChoice{Customers: []string{customer}, Candidate: which}, func(_ string, page []DeadLetter) error {
 		found = append(found, page...)
 		return nil
 	})
@@ -56,12 +56,12 @@ func (d *Desk) FindDead(ctx context.Context, customer, which string) ([]Letter, 
 }
 
 // ExplainDead adds the timeline, job and warnings to a dead letter.
-func (d *Desk) ExplainDead(ctx context.Context, l Letter, teller Storyteller) (ExplainedDead, error) {
+func (d *Service) ExplainDead(ctx context.Context, l DeadLetter, teller TimelineWriter) (ExplainedDead, error) {
 	explained := ExplainedDead{
 		DeadLine: l.Line(), Meaning: "docs/errors.md#" + string(l.Reason), Told: []string{}, Link: d.Links(ctx, l.Customer).Person(l.Person),
 		Warnings: warningsOf(l.Warnings),
 	}
-	story, err := d.Ledger.Story(ctx, l.Ref)
+	story, err := d.Ledger.Timeline(ctx, l.Ref)
 	if err != nil {
 		return explained, err
 	}
@@ -82,7 +82,7 @@ var ErrDataBroken = errors.New("the candidate's data cannot be read")
 // OpenDead adds what the export sends, which is personal data, and records who viewed it. known
 // reports whether the customer has a usable connection; without one, fields have their default
 // names. Errors: ErrDataBroken, *UnrecordedError, and others if the data cannot be opened.
-func (d *Desk) OpenDead(ctx context.Context, explained *ExplainedDead, who string) (known bool, err error) {
+func (d *Service) OpenDead(ctx context.Context, explained *ExplainedDead, who string) (known bool, err error) {
 	data, err := d.Ledger.Payload(ctx, store.Ref{Customer: explained.Customer, Export: explained.Export})
 	if err != nil {
 		return false, err

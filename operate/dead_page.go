@@ -8,7 +8,7 @@ import (
 
 // DeadPage is a page of a customer's dead letters, oldest first.
 type DeadPage struct {
-	Letters []Letter
+	Letters []DeadLetter
 	// Next is the cursor of the next page; nil on the last page. A page may be short or empty and
 	// still have a next one, since a page reads at most deadLook letters.
 	Next *store.DeadLetter
@@ -18,8 +18,8 @@ type DeadPage struct {
 const deadLook = 5000
 
 // DeadPageOf lists up to limit selected dead letters of a customer, after choice.After.
-func (d *Desk) DeadPageOf(ctx context.Context, customer string, choice DeadChoice, limit int) (DeadPage, error) {
-	p := DeadPage{Letters: []Letter{}}
+func (d *Service) DeadPageOf(ctx context.Context, customer string, choice DeadChoice, limit int) (DeadPage, error) {
+	p := DeadPage{Letters: []DeadLetter{}}
 	for looked := 0; ; {
 		part, err := d.deadPart(ctx, customer, choice.DeadFilter)
 		if err != nil || len(part) == 0 {
@@ -51,7 +51,7 @@ func (d *Desk) DeadPageOf(ctx context.Context, customer string, choice DeadChoic
 }
 
 // deadPart reads the next letters that match the filter.
-func (d *Desk) deadPart(ctx context.Context, customer string, f store.DeadFilter) ([]store.DeadLetter, error) {
+func (d *Service) deadPart(ctx context.Context, customer string, f store.DeadFilter) ([]store.DeadLetter, error) {
 	part := make([]store.DeadLetter, 0, deadPage)
 	err := d.Ledger.DeadLetters(ctx, customer, f, func(l store.DeadLetter) bool {
 		part = append(part, l)

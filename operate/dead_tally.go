@@ -21,7 +21,7 @@ type DeadTally struct {
 
 // TallyDead counts the selected letters by reason, most frequent first. most limits
 // how many it counts; 0 for all. more reports whether there are others.
-func (d *Desk) TallyDead(ctx context.Context, customer string, choice DeadChoice, most int) (tallies []DeadTally, more bool, err error) {
+func (d *Service) TallyDead(ctx context.Context, customer string, choice DeadChoice, most int) (tallies []DeadTally, more bool, err error) {
 	by, n := map[store.Reason]*DeadTally{}, 0
 	count := func(l store.DeadLetter) bool {
 		if choice.Candidate != "" && l.Candidate != choice.Candidate {
@@ -43,7 +43,7 @@ func (d *Desk) TallyDead(ctx context.Context, customer string, choice DeadChoice
 	if choice.Text == "" { // timelines need not be read
 		err = d.Ledger.DeadLetters(ctx, customer, choice.DeadFilter, count)
 	} else {
-		err = d.deadLettersOf(ctx, customer, choice, func(_ string, page []Letter) error {
+		err = d.deadLettersOf(ctx, customer, choice, func(_ string, page []DeadLetter) error {
 			for _, l := range page {
 				if !count(l.DeadLetter) {
 					return errLimitReached
@@ -70,7 +70,7 @@ type DeadCustomer struct {
 
 // DeadCustomers lists the customers with dead letters, most letters first: all customers, or only
 // the given ones.
-func (d *Desk) DeadCustomers(ctx context.Context, only []string) ([]DeadCustomer, error) {
+func (d *Service) DeadCustomers(ctx context.Context, only []string) ([]DeadCustomer, error) {
 	customers := slices.Clone(only)
 	if only == nil {
 		var err error

@@ -11,28 +11,28 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// Prospect is a forecast and what blocks the exports.
-type Prospect struct {
+// ETA is a forecast and what blocks the exports.
+type ETA struct {
 	Forecast forecast.Forecast `json:"forecast"`
 	// Waits are sentences about what blocks the customer's exports; none if nothing does.
 	Waits []string `json:"waits,omitempty"`
 }
 
-// Prospect forecasts the end of an open batch.
-func (d *Desk) Prospect(ctx context.Context, b store.Batch, waits Waits) (Prospect, error) {
+// ETA forecasts the end of an open batch.
+func (d *Service) ETA(ctx context.Context, b store.Batch, waits Waits) (ETA, error) {
 	f, err := d.Forecast(ctx, b)
 	if err != nil {
-		return Prospect{}, err
+		return ETA{}, err
 	}
 	kept, err := d.Waits(ctx, b.ID.Customer(), waits)
 	if err != nil {
-		return Prospect{}, err
+		return ETA{}, err
 	}
-	return Prospect{f, kept}, nil
+	return ETA{f, kept}, nil
 }
 
 // Forecast returns the forecast of an open batch.
-func (d *Desk) Forecast(ctx context.Context, b store.Batch) (forecast.Forecast, error) {
+func (d *Service) Forecast(ctx context.Context, b store.Batch) (forecast.Forecast, error) {
 	customer := b.ID.Customer()
 	costs, err := d.Ledger.Costs(ctx, customer)
 	if err != nil {
@@ -44,14 +44,14 @@ func (d *Desk) Forecast(ctx context.Context, b store.Batch) (forecast.Forecast, 
 
 // forecast computes the forecast of demand in addition to the customer's open batches. The batch is
 // one of these, or one that is not submitted yet, which comes last.
-func (d *Desk) forecast(ctx context.Context, b store.Batch, demand forecast.Demand, costs store.Costs, limits store.Limits) (forecast.Forecast, error) {
+func (d *Service) forecast(ctx context.Context, b store.Batch, demand forecast.Demand, costs store.Costs, limits store.Limits) (forecast.Forecast, error) {
 	customer := b.ID.Customer()
 	open, err := d.Ledger.OpenBatches(ctx, customer)
 	if err != nil {
 		return forecast.Forecast{}, err
 	}
 	demand.Others = callsBefore(demand.Calls, b, open, costs)
-	standings, err := d.Ledger.Standings(ctx, customer)
+	standings, err := d.Ledger.QuotaStatuses(ctx, customer)
 	if err != nil {
 		return forecast.Forecast{}, err
 	}
@@ -77,8 +77,8 @@ func callsBefore(calls float64, b store.Batch, open []store.Batch, costs store.C
 }
 
 // Waits returns sentences about what blocks the customer's exports; none if nothing does.
-func (d *Desk) Waits(ctx context.Context, customer string, waits Waits) ([]string, error) {
-	places, err := d.Places(ctx, customer)
+func (d *Service) Waits(ctx context.Context, customer string, waits Waits) ([]string, error) {
+	places, err := d.CustomerStatuses(ctx, customer)
 	if err != nil {
 		return nil, err
 	}
@@ -94,9 +94,9 @@ type Waits struct {
 	NoConnection func(customer string) string
 }
 
-func (w Waits) of(ctx context.Context, d *Desk, customer string, at Place) []string {
+func (w Waits) of(ctx context.Context, d *Service, customer string, at CustomerStatus) []string {
 	var sentences []string
-	crew, err := d.Crew(ctx)
+	crew, err := d.Workers(ctx)
 	known := err == nil
 	var outage *Outage
 	if known {
@@ -120,21 +120,21 @@ func (w Waits) of(ctx context.Context, d *Desk, customer string, at Place) []str
 }
 
 // Demand forecasts the end of exports of one kind that are not submitted yet.
-func (d *Desk) Demand(ctx context.Context, customer string, kind store.Kind, e Estimate, limits store.Limits, waits Waits) (Prospect, error) {
+func (d *Service) Demand(ctx context.Context, customer string, kind store.Kind, e Estimate, limits store.Limits, waits Waits) (ETA, error) {
 	costs, err := d.Ledger.Costs(ctx, customer)
 	if err != nil {
-		return Prospect{}, err
+		return ETA{}, err
 	}
 	unsent := store.Batch{ID: store.BatchID(customer + "-"), Accepted: e.Candidates}
 	f, err := d.forecast(ctx, unsent, e.Demand(costs, kind), costs, limits)
 	if err != nil {
-		return Prospect{}, err
+		return ETA{}, err
 	}
 	kept, err := d.Waits(ctx, customer, waits)
 	if err != nil {
-		return Prospect{}, err
+		return ETA{}, err
 	}
-	return Prospect{f, kept}, nil
+	return ETA{f, kept}, nil
 }
 
 // Estimate is the range of calls that exports need.

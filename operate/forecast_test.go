@@ -19,7 +19,7 @@ func TestForecastOfABatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	ledger := store.NewLedger(client, keys)
-	desk := &operate.Desk{Redis: client, Ledger: ledger}
+	desk := &operate.Service{Redis: client, Ledger: ledger}
 	open := func(job int64, from, n int) store.Batch {
 		t.Helper()
 		id, _ := testrig.Accept(t, ledger, customer, job, testrig.Numbered(from, n)...)

@@ -8,9 +8,9 @@ import (
 	"github.com/seekout/icims-export/internal/prose"
 )
 
-// Foretold formats a forecast: calls to make, calls left today and the ETA. kept means that
+// ForecastText formats a forecast: calls to make, calls left today and the ETA. kept means that
 // something blocks the exports that the forecast does not know, such as missing workers.
-func Foretold(f forecast.Forecast, now time.Time, kept bool) string {
+func ForecastText(f forecast.Forecast, now time.Time, kept bool) string {
 	text := aboutCalls(f.Calls) + " remaining"
 	if others := f.Ahead - f.Calls; others > 0 {
 		text += fmt.Sprintf(", after %s of other batches", prose.Grouped(others))

@@ -31,7 +31,7 @@ func TestForecastInWords(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := forecast.Forecast{Calls: 12_300, Ahead: 12_300, LeftToday: 2480, PerDay: 10_000}
 			c.change(&f)
-			if got := Foretold(f, now, c.kept); !strings.Contains(got, c.want) {
+			if got := ForecastText(f, now, c.kept); !strings.Contains(got, c.want) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})

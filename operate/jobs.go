@@ -12,7 +12,7 @@ import (
 
 // JobTitles returns the titles of jobs that are in the cached job list, and leaves out the others.
 // It makes no call to iCIMS.
-func (d *Desk) JobTitles(ctx context.Context, customer string, numbers ...int64) map[int64]string {
+func (d *Service) JobTitles(ctx context.Context, customer string, numbers ...int64) map[int64]string {
 	numbers = slices.DeleteFunc(slices.Clone(numbers), func(job int64) bool { return job == 0 })
 	if len(numbers) == 0 || d.Jobs == nil || d.Closed {
 		return nil
@@ -27,7 +27,7 @@ func (d *Desk) JobTitles(ctx context.Context, customer string, numbers ...int64)
 // JobWarning returns a warning if the job is not on the customer's portals according to the cached
 // job list; "" otherwise. It is no error: the job may be on a portal that the connection does not
 // list. It makes no call to iCIMS.
-func (d *Desk) JobWarning(ctx context.Context, customer string, job int64) string {
+func (d *Service) JobWarning(ctx context.Context, customer string, job int64) string {
 	if job == 0 || d.Jobs == nil || d.Closed {
 		return ""
 	}
@@ -42,7 +42,7 @@ func (d *Desk) JobWarning(ctx context.Context, customer string, job int64) strin
 // every day.
 const jobListMaxAge = 24 * time.Hour
 
-func missingJob(customer string, job int64, seen jobs.Sighting) string {
+func missingJob(customer string, job int64, seen jobs.JobInfo) string {
 	switch {
 	case !seen.Missing || seen.Age >= jobListMaxAge:
 		return ""

@@ -10,14 +10,14 @@ import (
 
 func TestMissingJobWarning(t *testing.T) {
 	for name, c := range map[string]struct {
-		seen jobs.Sighting
+		seen jobs.JobInfo
 		want string // prefix; "" for no warning
 	}{
-		"a fresh list has it":               {jobs.Sighting{Age: time.Minute}, ""},
-		"there is no list":                  {jobs.Sighting{}, ""},
-		"a fresh list lacks it":             {jobs.Sighting{Missing: true, Age: time.Minute}, "Job 9 is not on the portals of customer 1234. Check the number"},
-		"an old list lacks it":              {jobs.Sighting{Missing: true, Age: 3*time.Hour + 5*time.Minute, Stale: true}, "Job 9 was not on the portals of customer 1234, as of 3h 5m ago. Check"},
-		"a list of yesterday tells no more": {jobs.Sighting{Missing: true, Age: jobListMaxAge, Stale: true}, ""},
+		"a fresh list has it":               {jobs.JobInfo{Age: time.Minute}, ""},
+		"there is no list":                  {jobs.JobInfo{}, ""},
+		"a fresh list lacks it":             {jobs.JobInfo{Missing: true, Age: time.Minute}, "Job 9 is not on the portals of customer 1234. Check the number"},
+		"an old list lacks it":              {jobs.JobInfo{Missing: true, Age: 3*time.Hour + 5*time.Minute, Stale: true}, "Job 9 was not on the portals of customer 1234, as of 3h 5m ago. Check"},
+		"a list of yesterday tells no more": {jobs.JobInfo{Missing: true, Age: jobListMaxAge, Stale: true}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := missingJob("1234", 9, c.seen)

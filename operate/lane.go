@@ -39,13 +39,13 @@ type OpenBatch struct {
 const shownEvents = 12
 
 // Lane returns a customer's lane in detail.
-func (d *Desk) Lane(ctx context.Context, customer string) (LaneDetail, error) {
-	places, err := d.Places(ctx, customer)
+func (d *Service) Lane(ctx context.Context, customer string) (LaneDetail, error) {
+	places, err := d.CustomerStatuses(ctx, customer)
 	if err != nil {
 		return LaneDetail{}, err
 	}
 	l := LaneDetail{Lane: places[0].lane(customer)}
-	crew, err := d.Crew(ctx)
+	crew, err := d.Workers(ctx)
 	if err != nil {
 		return l, err
 	}
@@ -70,7 +70,7 @@ func (d *Desk) Lane(ctx context.Context, customer string) (LaneDetail, error) {
 }
 
 // openBatches returns the customer's open batches, oldest first.
-func (d *Desk) openBatches(ctx context.Context, customer string, s store.Standing) ([]OpenBatch, error) {
+func (d *Service) openBatches(ctx context.Context, customer string, s store.QuotaStatus) ([]OpenBatch, error) {
 	open, err := d.Ledger.OpenBatches(ctx, customer)
 	if err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ type Hold struct {
 const WebUI = "asynq's web UI"
 
 // holdOf returns what blocks a customer's exports. Of several reasons it returns the strongest.
-func holdOf(s store.Standing, q tasks.QueueStates) Hold {
+func holdOf(s store.QuotaStatus, q tasks.QueueStates) Hold {
 	if s.PauseOver { // a worker is about to resume the queues
 		q.Express.Paused, q.Normal.Paused, q.Large.Paused = false, false, false
 	}

@@ -8,21 +8,21 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// Place is a customer's quota status, queues and lane state.
-type Place struct {
-	Standing store.Standing
+// CustomerStatus is a customer's quota status, queues and lane state.
+type CustomerStatus struct {
+	Standing store.QuotaStatus
 	Queues   tasks.QueueStates
 	Hold     Hold
 }
 
-// Places reads the status of customers, in their order. A customer whose keys are broken is
+// CustomerStatuses reads the status of customers, in their order. A customer whose keys are broken is
 // reported as unreadable; the others are read.
-func (d *Desk) Places(ctx context.Context, customers ...string) ([]Place, error) {
+func (d *Service) CustomerStatuses(ctx context.Context, customers ...string) ([]CustomerStatus, error) {
 	places, err := d.places(ctx, customers...)
 	if err == nil || !store.Broken(err) {
 		return places, err
 	}
-	places = make([]Place, len(customers))
+	places = make([]CustomerStatus, len(customers))
 	for i, customer := range customers {
 		one, err := d.places(ctx, customer)
 		switch {
@@ -37,8 +37,8 @@ func (d *Desk) Places(ctx context.Context, customers ...string) ([]Place, error)
 	return places, nil
 }
 
-func (d *Desk) places(ctx context.Context, customers ...string) ([]Place, error) {
-	standings, err := d.Ledger.Standings(ctx, customers...)
+func (d *Service) places(ctx context.Context, customers ...string) ([]CustomerStatus, error) {
+	standings, err := d.Ledger.QuotaStatuses(ctx, customers...)
 	if err != nil {
 		return nil, err
 	}
@@ -46,29 +46,29 @@ func (d *Desk) places(ctx context.Context, customers ...string) ([]Place, error)
 	if err != nil {
 		return nil, err
 	}
-	places := make([]Place, len(customers))
+	places := make([]CustomerStatus, len(customers))
 	for i := range places {
-		places[i] = Place{standings[i], queues[i], holdOf(standings[i], queues[i])}
+		places[i] = CustomerStatus{standings[i], queues[i], holdOf(standings[i], queues[i])}
 	}
 	return places, nil
 }
 
 // Waiting returns how many exports wait for a worker or are scheduled.
-func (p Place) Waiting() int {
+func (p CustomerStatus) Waiting() int {
 	q := p.Queues.Total()
 	return q.Pending + q.Later()
 }
 
-// Crew are the active workers.
-type Crew []store.Peer
+// Workers are the active workers.
+type Workers []store.Peer
 
-// Crew reads the active workers.
-func (d *Desk) Crew(ctx context.Context) (Crew, error) {
+// Workers reads the active workers.
+func (d *Service) Workers(ctx context.Context) (Workers, error) {
 	fleet, err := d.Ledger.Fleet(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var c Crew
+	var c Workers
 	for name, peer := range fleet.Workers {
 		if fleet.Lives(name) {
 			c = append(c, peer)
@@ -79,7 +79,7 @@ func (d *Desk) Crew(ctx context.Context) (Crew, error) {
 
 // refuse reports whether no worker has a usable connection for the customer. A worker reports that
 // once it has seen work of the customer.
-func (c Crew) refuse(customer string) bool {
+func (c Workers) refuse(customer string) bool {
 	for _, peer := range c {
 		if !slices.Contains(peer.Refuses, customer) {
 			return false
@@ -89,7 +89,7 @@ func (c Crew) refuse(customer string) bool {
 }
 
 // stored reports which of the customers have a stored connection.
-func (d *Desk) stored(ctx context.Context, customers ...string) (map[string]bool, error) {
+func (d *Service) stored(ctx context.Context, customers ...string) (map[string]bool, error) {
 	found, err := d.Ledger.ConnectionsOf(ctx, customers...)
 	if err != nil {
 		return nil, err

@@ -84,14 +84,14 @@ type LaneQuery struct {
 }
 
 // Lanes lists lanes by customer.
-func (d *Desk) Lanes(ctx context.Context, q LaneQuery) (LaneList, error) {
+func (d *Service) Lanes(ctx context.Context, q LaneQuery) (LaneList, error) {
 	r := LaneList{Lanes: []Lane{}}
 	filed := d.filed()
 	customers, err := d.laneCustomers(ctx, q, filed)
 	if err != nil {
 		return r, err
 	}
-	crew, err := d.Crew(ctx)
+	crew, err := d.Workers(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -100,7 +100,7 @@ func (d *Desk) Lanes(ctx context.Context, q LaneQuery) (LaneList, error) {
 		return r, err
 	}
 	for page := range slices.Chunk(customers, pageSize) {
-		places, err := d.Places(ctx, page...)
+		places, err := d.CustomerStatuses(ctx, page...)
 		if err != nil {
 			return r, err
 		}
@@ -126,7 +126,7 @@ func (d *Desk) Lanes(ctx context.Context, q LaneQuery) (LaneList, error) {
 }
 
 // laneCustomers returns the customers that ever had exports, or have a connection.
-func (d *Desk) laneCustomers(ctx context.Context, q LaneQuery, filed map[string]store.Connection) ([]string, error) {
+func (d *Service) laneCustomers(ctx context.Context, q LaneQuery, filed map[string]store.Connection) ([]string, error) {
 	customers := slices.Clone(q.Only)
 	if q.Only == nil {
 		exporting, err := d.Ledger.Customers(ctx)
@@ -147,7 +147,7 @@ func (d *Desk) laneCustomers(ctx context.Context, q LaneQuery, filed map[string]
 }
 
 // connected returns the customers with a stored connection.
-func (d *Desk) connected(ctx context.Context) ([]string, error) {
+func (d *Service) connected(ctx context.Context) ([]string, error) {
 	customers, _, err := d.Ledger.ConnectionChanges(ctx, 0)
 	if err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func after(customers []string, last string) []string {
 
 // connectionNote describes the problem of a customer's connection: no worker can use it, or neither
 // the store nor this process's connections file has one.
-func connectionNote(customer string, crew Crew, filed map[string]store.Connection, have map[string]bool) string {
+func connectionNote(customer string, crew Workers, filed map[string]store.Connection, have map[string]bool) string {
 	_, isFiled := filed[customer]
 	switch {
 	case crew.refuse(customer):
@@ -178,7 +178,7 @@ func connectionNote(customer string, crew Crew, filed map[string]store.Connectio
 	return ""
 }
 
-func (p Place) lane(customer string) Lane {
+func (p CustomerStatus) lane(customer string) Lane {
 	s, q, bulk, total := p.Standing, p.Queues, p.Queues.Bulk(), p.Queues.Total()
 	l := Lane{
 		Customer: customer, Hold: p.Hold,

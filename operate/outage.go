@@ -10,9 +10,9 @@ import (
 // Outage is what blocks the exports of all customers: Redis refuses writes, or no worker runs. The
 // CLI, API and console show this text.
 type Outage struct {
-	Trouble store.Trouble `json:"trouble,omitempty" doc:"The problem of Redis; omitted if only workers are missing."`
-	Problem string        `json:"problem" doc:"The problem, with Redis's message."`
-	Remedy  string        `json:"remedy" doc:"The remedy."`
+	Trouble store.RedisProblem `json:"trouble,omitempty" doc:"The problem of Redis; omitted if only workers are missing."`
+	Problem string             `json:"problem" doc:"The problem, with Redis's message."`
+	Remedy  string             `json:"remedy" doc:"The remedy."`
 }
 
 // String returns the problem and its remedy.
@@ -22,15 +22,15 @@ var noWorkers = Outage{Problem: "No active workers.", Remedy: "Start one: icims-
 
 // Outage returns what blocks the exports of all customers, or nil. It writes to Redis to find out
 // whether Redis accepts writes.
-func (d *Desk) Outage(ctx context.Context) (*Outage, error) {
-	crew, err := d.Crew(ctx)
+func (d *Service) Outage(ctx context.Context) (*Outage, error) {
+	crew, err := d.Workers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return d.outage(ctx, crew), nil
 }
 
-func (d *Desk) outage(ctx context.Context, crew Crew) *Outage {
+func (d *Service) outage(ctx context.Context, crew Workers) *Outage {
 	found, refuses := store.Diagnose(d.writable(ctx))
 	switch {
 	// The workers may log in as a user with more rights.
@@ -50,7 +50,7 @@ func (d *Desk) outage(ctx context.Context, crew Crew) *Outage {
 // writeLimit is how long the test write may take.
 const writeLimit = 2 * time.Second
 
-func (d *Desk) writable(ctx context.Context) error {
+func (d *Service) writable(ctx context.Context) error {
 	if d.Writes != nil {
 		return d.Writes.Look(ctx)
 	}

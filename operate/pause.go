@@ -32,7 +32,7 @@ func (e *PauseUnknownError) Unwrap() error { return e.Err }
 
 // Pause pauses a customer's exports until a time by Redis's clock, or until resumed if the time is
 // zero.
-func (d *Desk) Pause(ctx context.Context, customer string, pause store.Pause) (Paused, error) {
+func (d *Service) Pause(ctx context.Context, customer string, pause store.Pause) (Paused, error) {
 	r := Paused{Customer: customer, Pause: &pause}
 	var err error
 	if r.Before, err = d.Ledger.PauseOf(ctx, customer); err != nil {
@@ -50,7 +50,7 @@ func (d *Desk) Pause(ctx context.Context, customer string, pause store.Pause) (P
 	}
 	// If this fails, the workers pause the queues.
 	if d.queues().Pause(ctx, customer) == nil {
-		_ = d.Ledger.NoteQueuesPaused(ctx, customer)
+		_ = d.Ledger.RecordQueuesPaused(ctx, customer)
 	}
 	return r, d.readState(ctx, &r)
 }
@@ -60,7 +60,7 @@ func (d *Desk) Pause(ctx context.Context, customer string, pause store.Pause) (P
 const unknownPaused = "This customer has no connection and no batches: check the ID. The pause is in effect."
 
 // known reports whether a customer has a connection, even a removed one, or a batch.
-func (d *Desk) known(ctx context.Context, customer string) (bool, error) {
+func (d *Service) known(ctx context.Context, customer string) (bool, error) {
 	if _, ok := d.Connection(ctx, customer); ok {
 		return true, nil
 	}
@@ -76,7 +76,7 @@ func (d *Desk) known(ctx context.Context, customer string) (bool, error) {
 
 // Resume resumes a customer's exports, whether paused by an operator or
 // in asynq's web UI.
-func (d *Desk) Resume(ctx context.Context, customer, who, why string) (Paused, error) {
+func (d *Service) Resume(ctx context.Context, customer, who, why string) (Paused, error) {
 	r := Paused{Customer: customer}
 	var err error
 	if r.Before, err = d.Ledger.PauseOf(ctx, customer); err != nil {
@@ -94,8 +94,8 @@ func (d *Desk) Resume(ctx context.Context, customer, who, why string) (Paused, e
 }
 
 // readState reads the number of waiting exports and the lane's state.
-func (d *Desk) readState(ctx context.Context, r *Paused) error {
-	places, err := d.Places(ctx, r.Customer)
+func (d *Service) readState(ctx context.Context, r *Paused) error {
+	places, err := d.CustomerStatuses(ctx, r.Customer)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (d *Desk) readState(ctx context.Context, r *Paused) error {
 }
 
 // resumeWebUI ends a pause that was set in asynq's web UI.
-func (d *Desk) resumeWebUI(ctx context.Context, customer, who, why string) ([]string, error) {
+func (d *Service) resumeWebUI(ctx context.Context, customer, who, why string) ([]string, error) {
 	states, err := tasks.ReadQueueStates(ctx, d.Redis, customer)
 	if err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (d *Desk) resumeWebUI(ctx context.Context, customer, who, why string) ([]st
 		return nil, err
 	}
 	action := store.Action{At: time.Now(), Who: who, What: "resumed queues paused in " + WebUI, Why: why}
-	return paused, errors.Join(d.Ledger.Act(ctx, customer, action), d.Ledger.Hasten(ctx, customer))
+	return paused, errors.Join(d.Ledger.Act(ctx, customer, action), d.Ledger.WakeLane(ctx, customer))
 }
 
 // pausedQueues names the paused queues as the API does; bulk stands for all queues but express.

@@ -14,8 +14,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Desk is the admin service: everything that the CLI, API and console show and change.
-type Desk struct {
+// Service is the admin service: everything that the CLI, API and console show and change.
+type Service struct {
 	Redis  redis.UniversalClient
 	Ledger *store.Ledger
 	// Writes reports whether Redis accepts writes; nil tests it with a write each time.
@@ -36,7 +36,7 @@ type Desk struct {
 }
 
 // NewLister returns a lister of customers' jobs.
-func (d *Desk) NewLister(settings jobs.Settings, now func() time.Time) *jobs.Lister {
+func (d *Service) NewLister(settings jobs.Settings, now func() time.Time) *jobs.Lister {
 	return &jobs.Lister{Ledger: d.Ledger, Hosts: d.Hosts, Settings: settings, Now: now, Request: d.RequestControl, Filed: func(customer string) (store.Connection, bool) {
 		conn, ok := d.filed()[customer]
 		return conn, ok
@@ -44,7 +44,7 @@ func (d *Desk) NewLister(settings jobs.Settings, now func() time.Time) *jobs.Lis
 }
 
 // Customers returns the named customer, or all in numeric order.
-func (d *Desk) Customers(ctx context.Context, named string) ([]string, error) {
+func (d *Service) Customers(ctx context.Context, named string) ([]string, error) {
 	if named != "" {
 		return []string{named}, nil
 	}
@@ -61,7 +61,7 @@ func (e *UnknownCustomerError) Error() string {
 }
 
 // Known returns an *UnknownCustomerError for a customer without a batch, pause or connection.
-func (d *Desk) Known(ctx context.Context, customer string) error {
+func (d *Service) Known(ctx context.Context, customer string) error {
 	if _, filed := d.filed()[customer]; filed {
 		return nil
 	}
@@ -73,7 +73,7 @@ func (d *Desk) Known(ctx context.Context, customer string) error {
 }
 
 // Connection returns a customer's readable connection, from the store or the connections file.
-func (d *Desk) Connection(ctx context.Context, customer string) (store.Connection, bool) {
+func (d *Service) Connection(ctx context.Context, customer string) (store.Connection, bool) {
 	stored, err := d.Ledger.Connection(ctx, customer)
 	if errors.Is(err, store.ErrNoConnection) {
 		conn, ok := d.filed()[customer]
@@ -85,7 +85,7 @@ func (d *Desk) Connection(ctx context.Context, customer string) (store.Connectio
 	return stored.WithDefaults(), err == nil && stored.Below().Kept()
 }
 
-func (d *Desk) filed() map[string]store.Connection {
+func (d *Service) filed() map[string]store.Connection {
 	if d.Filed == nil {
 		return nil
 	}
@@ -93,7 +93,7 @@ func (d *Desk) filed() map[string]store.Connection {
 }
 
 // Links returns the links into a customer's iCIMS; none without a usable connection.
-func (d *Desk) Links(ctx context.Context, customer string) Links {
+func (d *Service) Links(ctx context.Context, customer string) Links {
 	conn, ok := d.Connection(ctx, customer)
 	if !ok {
 		return Links{}
@@ -102,7 +102,7 @@ func (d *Desk) Links(ctx context.Context, customer string) Links {
 }
 
 // limits returns the limits of the customer's connection, or the defaults.
-func (d *Desk) limits(ctx context.Context, customer string) store.Limits {
+func (d *Service) limits(ctx context.Context, customer string) store.Limits {
 	conn, _ := d.Connection(ctx, customer)
 	return conn.Limits.Or(store.DefaultLimits())
 }

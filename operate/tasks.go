@@ -8,12 +8,12 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-func (d *Desk) queues() *tasks.Queues { return tasks.NewQueues(d.Redis, d.TaskRetention) }
+func (d *Service) queues() *tasks.Queues { return tasks.NewQueues(d.Redis, d.TaskRetention) }
 
 // start enqueues exports that were just accepted, or runs the tasks of retried ones. The sweep
 // enqueues whatever is missed here.
-func (d *Desk) start(ctx context.Context, customer string, exports []string) error {
-	stand, err := d.Ledger.Stand(ctx, customer, exports)
+func (d *Service) start(ctx context.Context, customer string, exports []string) error {
+	stand, err := d.Ledger.States(ctx, customer, exports)
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (d *Desk) start(ctx context.Context, customer string, exports []string) err
 const emptyThreshold = 2_000
 
 // remove deletes the tasks of ended exports from asynq's queues.
-func (d *Desk) remove(ctx context.Context, customer string, exports []string) error {
+func (d *Service) remove(ctx context.Context, customer string, exports []string) error {
 	if len(exports) == 0 {
 		return nil
 	}
@@ -61,8 +61,8 @@ func (d *Desk) remove(ctx context.Context, customer string, exports []string) er
 
 // removeEnded deletes the tasks of those exports that have ended. It reads their state, since an
 // export may have been retried meanwhile.
-func (d *Desk) removeEnded(ctx context.Context, customer string, exports []string) error {
-	stand, err := d.Ledger.Stand(ctx, customer, exports)
+func (d *Service) removeEnded(ctx context.Context, customer string, exports []string) error {
+	stand, err := d.Ledger.States(ctx, customer, exports)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (d *Desk) removeEnded(ctx context.Context, customer string, exports []strin
 }
 
 // Erase erases a candidate and the tasks of the candidate's exports; see store.Ledger.Erase.
-func (d *Desk) Erase(ctx context.Context, customer, candidate string, o store.EraseOptions) (store.ErasureReceipt, error) {
+func (d *Service) Erase(ctx context.Context, customer, candidate string, o store.EraseOptions) (store.ErasureReceipt, error) {
 	receipt, err := d.Ledger.Erase(ctx, customer, candidate, o)
 	return receipt, errors.Join(err, d.removeEnded(context.WithoutCancel(ctx), customer, receipt.Exports))
 }

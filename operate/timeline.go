@@ -31,8 +31,8 @@ var callPhrases = map[string]string{
 // CallPhrase describes a call, such as "create the person". It returns "" for unknown operations.
 func CallPhrase(op string) string { return callPhrases[op] }
 
-// Storyteller writes the timeline of an export as sentences.
-type Storyteller struct {
+// TimelineWriter writes the timeline of an export as sentences.
+type TimelineWriter struct {
 	// Words includes iCIMS's messages, which may repeat personal data.
 	Words bool
 	// Clock formats times for the reader.
@@ -40,7 +40,7 @@ type Storyteller struct {
 }
 
 // sentence describes one entry: findings, result, iCIMS's responses and the next attempt.
-func (s Storyteller) sentence(e store.Entry) string {
+func (s TimelineWriter) sentence(e store.Entry) string {
 	if e.What == store.WhatSealed {
 		return "Unreadable entry: this keyset does not open it."
 	}
@@ -111,7 +111,7 @@ func lower(text string) string {
 }
 
 // call describes iCIMS's response.
-func (s Storyteller) call(c store.Called) string {
+func (s TimelineWriter) call(c store.Called) string {
 	phrase, made := callPhrases[c.Op]
 	switch {
 	case !made:
@@ -151,7 +151,7 @@ func codesOf(c store.Called) []string {
 }
 
 // Stands describes the state of an export to a job (0 for none), and the next step or link.
-func (s Storyteller) Stands(o Outcome, job int64, l Links) []string {
+func (s TimelineWriter) Stands(o Outcome, job int64, l Links) []string {
 	place := ""
 	if job != 0 && o.Workflow != 0 {
 		place = fmt.Sprintf(", with workflow %d on job %d", o.Workflow, job)

@@ -69,7 +69,7 @@ func TestTimelineInSentences(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.entry.At = at
-			if got := (Storyteller{Words: c.words}).sentence(c.entry); got != c.want {
+			if got := (TimelineWriter{Words: c.words}).sentence(c.entry); got != c.want {
 				t.Errorf("got\n%s\nwant\n%s", got, c.want)
 			}
 		})
@@ -79,7 +79,7 @@ func TestTimelineInSentences(t *testing.T) {
 func TestEveryStateIsDescribed(t *testing.T) {
 	for _, s := range store.States() {
 		o := Explain(store.Outcome{State: s, Person: 17, Workflow: 18, Reason: "icims_timeout", At: time.Now(), Due: time.Now()}, 0, Links{})
-		text := Storyteller{}.Stands(o, 1709, Links{})[0]
+		text := TimelineWriter{}.Stands(o, 1709, Links{})[0]
 		if strings.HasPrefix(text, "State: ") || !strings.HasSuffix(text, ".") {
 			t.Errorf("%s: %q", s, text)
 		}

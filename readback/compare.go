@@ -6,16 +6,16 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Fate is the result of comparing a field.
-type Fate string
+// FieldResult is the result of comparing a field.
+type FieldResult string
 
 // The results of comparing a field.
 const (
-	Arrived Fate = "arrived"
+	Arrived FieldResult = "arrived"
 	// Changed: iCIMS has another value, or lacks entries of a collection.
-	Changed Fate = "changed"
+	Changed FieldResult = "changed"
 	// Missing: iCIMS returns no value. It is empty, or hidden from the account.
-	Missing Fate = "missing"
+	Missing FieldResult = "missing"
 )
 
 // hashing returns a keyed hash of a field's value.
@@ -30,7 +30,7 @@ func single(f Field, conn store.Connection, shown json.RawMessage, hash hashing)
 }
 
 // compare returns the fate of a field, from the value iCIMS returned.
-func compare(f Field, conn store.Connection, sent []string, shown json.RawMessage, hash hashing) Fate {
+func compare(f Field, conn store.Connection, sent []string, shown json.RawMessage, hash hashing) FieldResult {
 	there := map[string]bool{}
 	for _, v := range valuesOf(f, conn, decoded(shown)) {
 		for _, form := range v.forms {

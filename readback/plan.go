@@ -30,7 +30,7 @@ func NewPlan(ctx context.Context, ledger *store.Ledger, conn store.Connection, s
 		return Plan{}, err
 	}
 	caller := store.Caller{Credentials: ledger.Keys().CredentialsHash(conn), Limits: conn.Limits}
-	standings, err := ledger.StandingsFor(ctx, []string{conn.Customer}, []store.Caller{caller})
+	standings, err := ledger.QuotaStatusesFor(ctx, []string{conn.Customer}, []store.Caller{caller})
 	if err != nil {
 		return Plan{}, err
 	}
@@ -45,6 +45,6 @@ func (p Plan) Short() bool { return p.Known && p.Left < p.Calls }
 
 // CallsLeft returns how many calls a read-back may make today, without those reserved for small
 // batches. It is unknown before the customer's first call.
-func CallsLeft(s store.Standing) (left int, known bool) {
+func CallsLeft(s store.QuotaStatus) (left int, known bool) {
 	return max(s.Left-s.Reserve, 0), s.Budget > 0
 }

@@ -93,7 +93,7 @@ const various = "various"
 
 // add counts the result for the field in one record. other is a digest of the value iCIMS has
 // instead.
-func (c *FieldCount) add(fate Fate, other string, id int64) {
+func (c *FieldCount) add(fate FieldResult, other string, id int64) {
 	c.Sent++
 	switch fate {
 	case Arrived:

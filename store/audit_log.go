@@ -13,12 +13,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// JournalEntry is one entry of the audit log. Each change has two entries with the same request:
+// AuditLogEntry is one entry of the audit log. Each change has two entries with the same request:
 // one before it, so that no change goes unlogged, and one with its outcome.
-type JournalEntry struct {
-	At      time.Time      `json:"at" doc:"Time of the entry."`
-	Request string         `json:"request" doc:"The change's ID, shared by both of its entries."`
-	Outcome JournalOutcome `json:"outcome" enum:"asked,done,refused,failed,sealed" doc:"asked (before the change), done, refused (nothing was changed), failed (possibly changed in part) or sealed (this keyset does not open the entry)."`
+type AuditLogEntry struct {
+	At      time.Time       `json:"at" doc:"Time of the entry."`
+	Request string          `json:"request" doc:"The change's ID, shared by both of its entries."`
+	Outcome AuditLogOutcome `json:"outcome" enum:"asked,done,refused,failed,sealed" doc:"asked (before the change), done, refused (nothing was changed), failed (possibly changed in part) or sealed (this keyset does not open the entry)."`
 	// Who is the name of the API key, or the user at the command line.
 	Who string `json:"who" doc:"The API key's name, or the CLI user."`
 	// Key is the ID of the API key; empty for the command line.
@@ -33,26 +33,26 @@ type JournalEntry struct {
 	Code string `json:"code,omitempty" doc:"The error code of a refusal or failure."`
 }
 
-// JournalOutcome is the outcome of a change.
-type JournalOutcome string
+// AuditLogOutcome is the outcome of a change.
+type AuditLogOutcome string
 
 // The outcomes. A change with only "asked" was interrupted and may have been made.
 const (
-	JournalAsked   JournalOutcome = "asked"
-	JournalDone    JournalOutcome = "done"
-	JournalRefused JournalOutcome = "refused" // nothing was changed
-	JournalFailed  JournalOutcome = "failed"  // possibly changed in part
+	JournalAsked   AuditLogOutcome = "asked"
+	JournalDone    AuditLogOutcome = "done"
+	JournalRefused AuditLogOutcome = "refused" // nothing was changed
+	JournalFailed  AuditLogOutcome = "failed"  // possibly changed in part
 	// JournalSealed is an entry that this keyset cannot open.
-	JournalSealed JournalOutcome = "sealed"
+	JournalSealed AuditLogOutcome = "sealed"
 )
 
 const journalDay = "20060102"
 
 func journalKey(day time.Time) string { return journalPrefix + day.UTC().Format(journalDay) }
 
-// Note adds an entry to the audit log. Entries cannot be changed or removed. They expire by day,
+// AppendAuditLog adds an entry to the audit log. Entries cannot be changed or removed. They expire by day,
 // after the configured age.
-func (l *Ledger) Note(ctx context.Context, e JournalEntry) error {
+func (l *Ledger) AppendAuditLog(ctx context.Context, e AuditLogEntry) error {
 	if e.At.IsZero() {
 		e.At = time.Now()
 	}
@@ -65,8 +65,8 @@ func (l *Ledger) Note(ctx context.Context, e JournalEntry) error {
 
 func dayOf(at time.Time) time.Time { return at.UTC().Truncate(24 * time.Hour) }
 
-// JournalFilter selects entries of the audit log.
-type JournalFilter struct {
+// AuditLogFilter selects entries of the audit log.
+type AuditLogFilter struct {
 	// Customers selects the entries of these customers; nil selects all, including those without a
 	// customer.
 	Customers []string
@@ -80,14 +80,14 @@ type JournalFilter struct {
 	Cursor string
 }
 
-func (f JournalFilter) chooses(e JournalEntry) bool {
+func (f AuditLogFilter) chooses(e AuditLogEntry) bool {
 	return (f.Customers == nil || slices.Contains(f.Customers, e.Customer)) &&
 		(f.Who == "" || f.Who == e.Who) && (f.What == "" || f.What == e.What) && !e.At.Before(f.Since)
 }
 
-// JournalPage is a page of the audit log, newest entry first.
-type JournalPage struct {
-	Entries []JournalEntry `json:"entries"`
+// AuditLogPage is a page of the audit log, newest entry first.
+type AuditLogPage struct {
+	Entries []AuditLogEntry `json:"entries"`
 	// Next is the cursor of the next page; empty at the end. Each page reads a limited number of
 	// entries, so it may be short or even empty and still have a Next.
 	Next string `json:"next,omitempty" doc:"The cursor of the next page; omitted on the last page."`
@@ -102,14 +102,14 @@ const (
 	journalPageLimit = 100
 )
 
-// ErrJournalCursor means the cursor was not returned by a page of the audit log.
-var ErrJournalCursor = errors.New("not a cursor of the audit log")
+// ErrAuditLogCursor means the cursor was not returned by a page of the audit log.
+var ErrAuditLogCursor = errors.New("not a cursor of the audit log")
 
-// Journal reads a page of the audit log, newest entry first.
-func (l *Ledger) Journal(ctx context.Context, f JournalFilter) (JournalPage, error) {
+// AuditLog reads a page of the audit log, newest entry first.
+func (l *Ledger) AuditLog(ctx context.Context, f AuditLogFilter) (AuditLogPage, error) {
 	now := time.Now()
 	f.Limit = or(f.Limit, journalPageLimit)
-	page := JournalPage{Entries: []JournalEntry{}}
+	page := AuditLogPage{Entries: []AuditLogEntry{}}
 	day, below, err := journalPlace(f.Cursor, now)
 	if err != nil {
 		return page, err
@@ -164,7 +164,7 @@ func journalPlace(cursor string, now time.Time) (day time.Time, below int64, err
 	day, dayErr := time.ParseInLocation(journalDay, text, time.UTC)
 	below, err = strconv.ParseInt(at, 10, 64)
 	if dayErr != nil || err != nil || below < 0 || day.After(now.AddDate(0, 0, 2)) {
-		return day, 0, ErrJournalCursor
+		return day, 0, ErrAuditLogCursor
 	}
 	return day, below, nil
 }
@@ -188,13 +188,13 @@ func (l *Ledger) journalLengths(ctx context.Context, day, oldest time.Time) ([]i
 	return lengths, nil
 }
 
-func (l *Ledger) journalPart(ctx context.Context, day time.Time, from, to int64) ([]JournalEntry, error) {
+func (l *Ledger) journalPart(ctx context.Context, day time.Time, from, to int64) ([]AuditLogEntry, error) {
 	key := journalKey(day)
 	sealed, err := l.redis.LRange(ctx, key, from, to).Result()
 	if err != nil {
 		return nil, fmt.Errorf("read audit log: %w", err)
 	}
-	entries := make([]JournalEntry, len(sealed))
+	entries := make([]AuditLogEntry, len(sealed))
 	for i, item := range sealed {
 		data, err := l.keys.Open([]byte(item), key)
 		if err == nil {
@@ -202,7 +202,7 @@ func (l *Ledger) journalPart(ctx context.Context, day time.Time, from, to int64)
 		}
 		if err != nil {
 			// With a lost key: show at least that there was an entry.
-			entries[i] = JournalEntry{At: day, Outcome: JournalSealed}
+			entries[i] = AuditLogEntry{At: day, Outcome: JournalSealed}
 		}
 	}
 	return entries, nil

@@ -25,7 +25,7 @@ const journalTries = 100
 
 // numberedEntry is the sealed form of an entry.
 type numberedEntry struct {
-	JournalEntry
+	AuditLogEntry
 
 	Number int `json:"number,omitempty"` // from 1; 0 in earlier versions
 }
@@ -55,7 +55,7 @@ func (d journalDaysList) startedAfter(day string) bool { return d.Started == "" 
 func journalHeadKey(day string) string { return keyRoot + "{" + journalPrefix + day + "}:head" }
 
 // appendJournal appends an entry with the next number of its day.
-func (l *Ledger) appendJournal(ctx context.Context, e JournalEntry) error {
+func (l *Ledger) appendJournal(ctx context.Context, e AuditLogEntry) error {
 	day := e.At.Format(journalDay)
 	key, headKey := journalKey(e.At), journalHeadKey(day)
 	ends := dayOf(e.At).AddDate(0, 0, 1).Add(l.journalAge)
@@ -158,9 +158,9 @@ func (l *Ledger) openHead(sealed, key string) journalHead {
 	return head
 }
 
-// CheckJournal reports entries that were removed, replaced or moved in Redis, one sentence per
+// CheckAuditLog reports entries that were removed, replaced or moved in Redis, one sentence per
 // finding, oldest day first. It reads the whole audit log. Without a keyset it checks nothing.
-func (l *Ledger) CheckJournal(ctx context.Context) ([]string, error) {
+func (l *Ledger) CheckAuditLog(ctx context.Context) ([]string, error) {
 	if l.keys == nil {
 		return nil, nil
 	}

@@ -19,7 +19,7 @@ func noted(t *testing.T, l *store.Ledger, apart time.Duration, customers ...stri
 	t.Helper()
 	now := time.Now()
 	for i, c := range customers {
-		err := l.Note(t.Context(), store.JournalEntry{
+		err := l.AppendAuditLog(t.Context(), store.AuditLogEntry{
 			At: now.Add(-time.Duration(len(customers)-1-i) * apart), Request: fmt.Sprint("r-", i), Outcome: store.JournalDone, Who: "ana", What: "pause", Customer: c, Why: "maintenance",
 		})
 		if err != nil {
@@ -29,10 +29,10 @@ func noted(t *testing.T, l *store.Ledger, apart time.Duration, customers ...stri
 }
 
 // pages reads the audit log to its end and returns the requests.
-func pages(t *testing.T, l *store.Ledger, f store.JournalFilter) (requests []string, n int) {
+func pages(t *testing.T, l *store.Ledger, f store.AuditLogFilter) (requests []string, n int) {
 	t.Helper()
 	for {
-		page, err := l.Journal(t.Context(), f)
+		page, err := l.AuditLog(t.Context(), f)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,17 +52,17 @@ func TestAuditLogIsReadNewestFirst(t *testing.T) {
 		l := store.NewLedger(client, newKeys(t))
 		noted(t, l, 9*time.Hour, "1", "2", "1", "3", "", "1", "2", "2", "1") // over four days
 		for name, tt := range map[string]struct {
-			filter store.JournalFilter
+			filter store.AuditLogFilter
 			want   []string
 		}{
-			"all":                   {store.JournalFilter{}, []string{"r-8", "r-7", "r-6", "r-5", "r-4", "r-3", "r-2", "r-1", "r-0"}},
-			"those of one customer": {store.JournalFilter{Customers: []string{"2"}}, []string{"r-7", "r-6", "r-1"}},
-			"of some":               {store.JournalFilter{Customers: []string{"2", "3"}}, []string{"r-7", "r-6", "r-3", "r-1"}},
-			"of no customer at all": {store.JournalFilter{Customers: []string{}}, nil},
-			"lately":                {store.JournalFilter{Since: time.Now().Add(-20 * time.Hour)}, []string{"r-8", "r-7", "r-6"}},
-			"by somebody else":      {store.JournalFilter{Who: "ben"}, nil},
-			"by ana, of one kind":   {store.JournalFilter{Who: "ana", What: "pause", Customers: []string{"3"}}, []string{"r-3"}},
-			"of another kind":       {store.JournalFilter{What: "resume"}, nil},
+			"all":                   {store.AuditLogFilter{}, []string{"r-8", "r-7", "r-6", "r-5", "r-4", "r-3", "r-2", "r-1", "r-0"}},
+			"those of one customer": {store.AuditLogFilter{Customers: []string{"2"}}, []string{"r-7", "r-6", "r-1"}},
+			"of some":               {store.AuditLogFilter{Customers: []string{"2", "3"}}, []string{"r-7", "r-6", "r-3", "r-1"}},
+			"of no customer at all": {store.AuditLogFilter{Customers: []string{}}, nil},
+			"lately":                {store.AuditLogFilter{Since: time.Now().Add(-20 * time.Hour)}, []string{"r-8", "r-7", "r-6"}},
+			"by somebody else":      {store.AuditLogFilter{Who: "ben"}, nil},
+			"by ana, of one kind":   {store.AuditLogFilter{Who: "ana", What: "pause", Customers: []string{"3"}}, []string{"r-3"}},
+			"of another kind":       {store.AuditLogFilter{What: "resume"}, nil},
 		} {
 			for _, limit := range []int{0, 1, 2, 9, 10} {
 				filter := tt.filter
@@ -79,12 +79,12 @@ func TestAuditLogCursorIsStable(t *testing.T) {
 	t.Parallel()
 	l := store.NewLedger(redistest.Shared(t).Client(t), newKeys(t))
 	noted(t, l, time.Minute, "1", "1", "1", "1")
-	first, err := l.Journal(t.Context(), store.JournalFilter{Limit: 2})
+	first, err := l.AuditLog(t.Context(), store.AuditLogFilter{Limit: 2})
 	if err != nil || len(first.Entries) != 2 {
 		t.Fatalf("%+v, %v", first, err)
 	}
 	noted(t, l, 0, "7", "7")
-	if rest, _ := pages(t, l, store.JournalFilter{Cursor: first.Next}); !cmp.Equal(rest, []string{"r-1", "r-0"}) {
+	if rest, _ := pages(t, l, store.AuditLogFilter{Cursor: first.Next}); !cmp.Equal(rest, []string{"r-1", "r-0"}) {
 		t.Errorf("went on with %v", rest)
 	}
 }
@@ -96,7 +96,7 @@ func TestAuditLogExpiresByAge(t *testing.T) {
 	l := store.NewLedger(client, keys, store.WithJournalAge(48*time.Hour))
 	noted(t, l, 24*time.Hour, "1", "2", "3", "4", "5")
 	// Redis expires days beyond the age, and the reader does not ask for others.
-	got, _ := pages(t, l, store.JournalFilter{})
+	got, _ := pages(t, l, store.AuditLogFilter{})
 	if !slices.Contains(got, "r-4") || !slices.Contains(got, "r-2") || slices.Contains(got, "r-0") {
 		t.Errorf("got %v", got)
 	}
@@ -119,11 +119,11 @@ func TestAuditLogCursorIsChecked(t *testing.T) {
 	t.Parallel()
 	l := store.NewLedger(redistest.Shared(t).Client(t), newKeys(t))
 	for _, cursor := range []string{"x", "20261122", "20261122-", "20261122--1", "20261122-x", "99991231-0", "2026-11-22-4"} {
-		if _, err := l.Journal(t.Context(), store.JournalFilter{Cursor: cursor}); !errors.Is(err, store.ErrJournalCursor) {
+		if _, err := l.AuditLog(t.Context(), store.AuditLogFilter{Cursor: cursor}); !errors.Is(err, store.ErrAuditLogCursor) {
 			t.Errorf("%s: %v", cursor, err)
 		}
 	}
-	if page, err := l.Journal(t.Context(), store.JournalFilter{Cursor: time.Now().UTC().Format("20060102") + "-999999"}); err != nil || len(page.Entries) != 0 {
+	if page, err := l.AuditLog(t.Context(), store.AuditLogFilter{Cursor: time.Now().UTC().Format("20060102") + "-999999"}); err != nil || len(page.Entries) != 0 {
 		t.Errorf("a cursor beyond the end: %+v, %v", page, err)
 	}
 }
@@ -133,12 +133,12 @@ func TestAuditLogShowsUnreadableEntries(t *testing.T) {
 	client := redistest.Shared(t).Client(t)
 	noted(t, store.NewLedger(client, newKeys(t)), time.Second, "1", "2")
 	other := store.NewLedger(client, newKeys(t))
-	page, err := other.Journal(t.Context(), store.JournalFilter{})
+	page, err := other.AuditLog(t.Context(), store.AuditLogFilter{})
 	if err != nil || len(page.Entries) != 2 || page.Entries[0].Outcome != store.JournalSealed {
 		t.Errorf("%+v, %v", page, err)
 	}
 	// Readers without access do not even see that there is an entry.
-	page, err = other.Journal(t.Context(), store.JournalFilter{Customers: []string{"1"}})
+	page, err = other.AuditLog(t.Context(), store.AuditLogFilter{Customers: []string{"1"}})
 	if err != nil || len(page.Entries) != 0 {
 		t.Errorf("%+v, %v", page, err)
 	}

@@ -92,7 +92,7 @@ func TestCancelEndsOnlyWaitingExports(t *testing.T) {
 			if v := b.claim(refs[s], longLease).Verdict; v != store.ClaimGone {
 				t.Errorf("%s: a later claim gets %s", s, v)
 			}
-			story, err := b.Story(t.Context(), refs[s])
+			story, err := b.Timeline(t.Context(), refs[s])
 			if err != nil || len(story) == 0 || story[len(story)-1].What != "cancelled" || story[len(story)-1].Who != "ana" {
 				t.Errorf("%s: timeline %+v, %v", s, story, err)
 			}
@@ -118,7 +118,7 @@ func ordered(dump redistest.Snapshot) redistest.Snapshot {
 
 func (b *book) auditIsClean() {
 	b.t.Helper()
-	audits, err := b.Audit(b.t.Context(), []string{b.batch.Customer()}, store.AuditOptions{Late: time.Hour})
+	audits, err := b.Check(b.t.Context(), []string{b.batch.Customer()}, store.CheckOptions{Late: time.Hour})
 	if err != nil {
 		b.t.Fatal(err)
 	}

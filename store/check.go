@@ -46,8 +46,8 @@ const (
 	ViolationIllegalMoves   = "illegal_moves"    // transitions that the state machine does not allow were requested
 )
 
-// Audit is the result of checking one customer's records.
-type Audit struct {
+// CustomerCheck is the result of checking one customer's records.
+type CustomerCheck struct {
 	Customer  string `json:"customer"`
 	Batches   int    `json:"batches"`
 	Accepted  int    `json:"accepted"`
@@ -63,17 +63,17 @@ type Audit struct {
 	Findings
 }
 
-// AuditOptions configure an audit.
-type AuditOptions struct {
+// CheckOptions configure an audit.
+type CheckOptions struct {
 	// Late is how far an export in progress may be overdue.
 	Late time.Duration
 	// Pause is the wait before a suspected violation is checked again.
 	Pause time.Duration
 }
 
-// DefaultAuditOptions returns the options for production.
-func DefaultAuditOptions() AuditOptions {
-	return AuditOptions{Late: 5 * time.Minute, Pause: 2 * time.Second}
+// DefaultCheckOptions returns the options for production.
+func DefaultCheckOptions() CheckOptions {
+	return CheckOptions{Late: 5 * time.Minute, Pause: 2 * time.Second}
 }
 
 const (
@@ -82,10 +82,10 @@ const (
 	auditTries = 3
 )
 
-// Audit checks the guarantees that the records of customers can show. It takes no lock and can run
+// Check checks the guarantees that the records of customers can show. It takes no lock and can run
 // at any time: the keys of one export are read in one transaction, and each suspected violation is
 // checked again after a pause before it is reported.
-func (l *Ledger) Audit(ctx context.Context, customers []string, o AuditOptions) ([]Audit, error) {
+func (l *Ledger) Check(ctx context.Context, customers []string, o CheckOptions) ([]CustomerCheck, error) {
 	audits, err := l.audit(ctx, customers, o)
 	if err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func (l *Ledger) Audit(ctx context.Context, customers []string, o AuditOptions) 
 		return nil, err
 	}
 	for _, second := range again {
-		i := slices.IndexFunc(audits, func(first Audit) bool { return first.Customer == second.Customer })
+		i := slices.IndexFunc(audits, func(first CustomerCheck) bool { return first.Customer == second.Customer })
 		second.Findings = second.Confirmed(audits[i].Findings)
 		audits[i] = second
 	}
@@ -128,22 +128,22 @@ func wait(ctx context.Context, d time.Duration) error {
 // auditor runs one audit.
 type auditor struct {
 	*Ledger
-	AuditOptions
+	CheckOptions
 	customer string
 	now      time.Time
-	found    Audit
+	found    CustomerCheck
 	holders  map[string]string // email hash → export being worked on
 }
 
-func (l *Ledger) audit(ctx context.Context, customers []string, o AuditOptions) ([]Audit, error) {
+func (l *Ledger) audit(ctx context.Context, customers []string, o CheckOptions) ([]CustomerCheck, error) {
 	now, err := l.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
 	auditors := make(map[string]*auditor, len(customers))
 	for _, customer := range customers {
-		a := &auditor{Ledger: l, AuditOptions: o, customer: customer, now: now, holders: map[string]string{}}
-		a.found = Audit{Customer: customer, Findings: NewFindings()}
+		a := &auditor{Ledger: l, CheckOptions: o, customer: customer, now: now, holders: map[string]string{}}
+		a.found = CustomerCheck{Customer: customer, Findings: NewFindings()}
 		auditors[customer] = a
 		for _, part := range []struct {
 			what  string
@@ -159,7 +159,7 @@ func (l *Ledger) audit(ctx context.Context, customers []string, o AuditOptions) 
 	if err := l.auditKeys(ctx, customers, auditors); err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	audits := make([]Audit, len(customers))
+	audits := make([]CustomerCheck, len(customers))
 	for i, customer := range customers {
 		audits[i] = auditors[customer].found
 		audits[i].Violations = unique(audits[i].Violations)

@@ -7,9 +7,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// QuickAudit compares a customer's counters with those of its batches. It reads a few numbers per
+// QuickCheck compares a customer's counters with those of its batches. It reads a few numbers per
 // batch in one transaction, so it can run continuously. Audit includes this check.
-func (l *Ledger) QuickAudit(ctx context.Context, customer string) ([]Violation, error) {
+func (l *Ledger) QuickCheck(ctx context.Context, customer string) ([]Violation, error) {
 	a := &auditor{Ledger: l, customer: customer}
 	if err := a.totals(ctx); err != nil {
 		return nil, fmt.Errorf("audit customer %s: %w", customer, err)

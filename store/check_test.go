@@ -15,11 +15,11 @@ import (
 )
 
 // quick checks a suspected violation again immediately: nothing changes in these tests.
-var quick = store.AuditOptions{Late: 5 * time.Minute}
+var quick = store.CheckOptions{Late: 5 * time.Minute}
 
-func (b *book) audit() store.Audit {
+func (b *book) audit() store.CustomerCheck {
 	b.t.Helper()
-	audits, err := b.Audit(b.t.Context(), []string{customer}, quick)
+	audits, err := b.Check(b.t.Context(), []string{customer}, quick)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestAudit(t *testing.T) {
 			t.Fatalf("violations %+v", got.Violations)
 		}
 		got.Violations = nil
-		want := store.Audit{Customer: customer, Batches: 1, Accepted: 7, Done: 1, Skipped: 1, Dead: 1, Cancelled: 1, Moving: 3, Markers: 1}
+		want := store.CustomerCheck{Customer: customer, Batches: 1, Accepted: 7, Done: 1, Skipped: 1, Dead: 1, Cancelled: 1, Moving: 3, Markers: 1}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}

@@ -66,7 +66,7 @@ func TestOlderConnectionIsRefused(t *testing.T) {
 			if err != nil || !found["1234"].Forged || found["1234"].Username != "" || found["1234"].Password != "" {
 				t.Errorf("used as %q (forged %v), %v", found["1234"].Username, found["1234"].Forged, err)
 			}
-			audits, err := reader.Audit(t.Context(), []string{"1234"}, store.AuditOptions{})
+			audits, err := reader.Check(t.Context(), []string{"1234"}, store.CheckOptions{})
 			if err != nil || len(audits[0].Violations) != 1 || audits[0].Violations[0].Kind != store.ViolationForgedConnection {
 				t.Errorf("the check found %+v, %v", audits[0].Violations, err)
 			}

@@ -62,8 +62,8 @@ func (l *Ledger) StepControlTask(ctx context.Context, c ControlClaim, s ControlS
 	return err
 }
 
-// LeftErrand is a control task left in the queue of an earlier version.
-type LeftErrand struct {
+// OldErrand is a control task left in the queue of an earlier version.
+type OldErrand struct {
 	Customer string
 	Kind     ControlKind
 	// Due is when to run it: immediately, or when the lease of its worker ends.
@@ -71,21 +71,21 @@ type LeftErrand struct {
 	member string
 }
 
-// LeftErrands lists the control tasks left in the queue of an earlier version.
-func (l *Ledger) LeftErrands(ctx context.Context) ([]LeftErrand, error) {
+// OldErrands lists the control tasks left in the queue of an earlier version.
+func (l *Ledger) OldErrands(ctx context.Context) ([]OldErrand, error) {
 	found, err := l.redis.ZRangeWithScores(ctx, errandsKey, 0, -1).Result()
 	if err != nil {
 		return nil, fmt.Errorf("list data of the previous version: %w", err)
 	}
-	left := make([]LeftErrand, len(found))
+	left := make([]OldErrand, len(found))
 	for i, z := range found {
 		customer, kind, _ := strings.Cut(member(z), ":")
-		left[i] = LeftErrand{customer, ControlKind(kind), time.UnixMicro(int64(z.Score)), member(z)}
+		left[i] = OldErrand{customer, ControlKind(kind), time.UnixMicro(int64(z.Score)), member(z)}
 	}
 	return left, nil
 }
 
-// ForgetErrand removes a task from that queue after it was enqueued in asynq.
-func (l *Ledger) ForgetErrand(ctx context.Context, e LeftErrand) error {
+// DeleteOldErrand removes a task from that queue after it was enqueued in asynq.
+func (l *Ledger) DeleteOldErrand(ctx context.Context, e OldErrand) error {
 	return wrapped("forget what the previous version left", l.redis.ZRem(ctx, errandsKey, e.member).Err())
 }

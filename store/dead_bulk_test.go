@@ -62,7 +62,7 @@ func TestManyDeadLetters(t *testing.T) {
 			if err != nil || !slices.Equal(revived, ids[:2]) {
 				t.Errorf("%+v, %v", revived, err)
 			}
-			story, err := b.Story(t.Context(), store.Ref{Customer: customer, Export: ids[1]})
+			story, err := b.Timeline(t.Context(), store.Ref{Customer: customer, Export: ids[1]})
 			if err != nil || story[len(story)-1].What != "retried" || story[len(story)-1].Why != "a test" {
 				t.Errorf("%+v, %v", story, err)
 			}

@@ -82,7 +82,7 @@ func TestDeadLetterMovesToAnotherJob(t *testing.T) {
 			t.Errorf("the new batch at its end: %+v", got)
 		}
 		for at, want := range map[store.Ref]string{ref: "It goes on in batch " + string(b.batch) + ", to job 1709", fresh: "It was a dead letter of batch " + string(from) + ", to job 999"} {
-			story, err := b.Story(t.Context(), at)
+			story, err := b.Timeline(t.Context(), at)
 			if err != nil || len(story) == 0 || story[len(story)-1].What != "transferred" || story[len(story)-1].Who != "ana" || !slices.Equal(story[len(story)-1].Findings, []string{want}) {
 				t.Errorf("timeline: %+v, %v", story, err)
 			}

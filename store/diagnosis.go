@@ -18,7 +18,7 @@ import (
 
 // TroubleOf returns the problem with Redis that an error indicates. It is empty if there is none:
 // for a missing value, a script that is not loaded, a canceled request.
-func TroubleOf(err error) Trouble {
+func TroubleOf(err error) RedisProblem {
 	d, known := Diagnose(err)
 	switch {
 	case err == nil, settled(err), hasPrefix(d.said, "MOVED"):
@@ -31,7 +31,7 @@ func TroubleOf(err error) Trouble {
 
 // Diagnosis explains to a user why Redis rejected a command or connection.
 type Diagnosis struct {
-	Trouble Trouble
+	Trouble RedisProblem
 	said    string
 }
 
@@ -166,7 +166,7 @@ func causeInScript(text string) string {
 	return text
 }
 
-func troubleInReply(text string) Trouble {
+func troubleInReply(text string) RedisProblem {
 	for _, t := range troubles {
 		if hasPrefix(text, t.prefixes...) {
 			return t.trouble
@@ -180,7 +180,7 @@ func hasPrefix(text string, prefixes ...string) bool {
 }
 
 // troubleOnTheWay returns why a command got no reply; empty if the error is not a network error.
-func troubleOnTheWay(err error) Trouble {
+func troubleOnTheWay(err error) RedisProblem {
 	closed := slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, syscall.EPIPE, syscall.ECONNRESET}, func(e error) bool { return errors.Is(err, e) })
 	if closed {
 		return TroubleClosed
@@ -207,7 +207,7 @@ func troubleOnTheWay(err error) Trouble {
 	return ""
 }
 
-func troubleOfTLS(err error) Trouble {
+func troubleOfTLS(err error) RedisProblem {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return TroubleAuthority
 	}

@@ -10,7 +10,7 @@ import (
 // Redis words the same error differently, depending on its version and on where a command failed.
 func TestDiagnoseReadsEachFormOfAnAnswer(t *testing.T) {
 	for said, want := range map[string]struct {
-		trouble store.Trouble
+		trouble store.RedisProblem
 		remedy  string
 	}{
 		"OOM command not allowed when used memory > 'maxmemory'. script: 1, on @user_script:3.":                                              {store.TroubleFull, "Raise maxmemory"},

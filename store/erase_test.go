@@ -73,7 +73,7 @@ func TestErasingByState(t *testing.T) {
 			if o.Candidate != "" || o.Reason != store.ReasonErased || o.Person != 0 || !o.State.Ended() || o.State == store.Dead {
 				t.Errorf("%s: remaining outcome %+v", s.state, o)
 			}
-			if story, err := b.Story(t.Context(), ref); err != nil || len(story) != 0 {
+			if story, err := b.Timeline(t.Context(), ref); err != nil || len(story) != 0 {
 				t.Errorf("%s: its timeline remains: %v, %v", s.state, story, err)
 			}
 			if v := b.claim(ref, longLease).Verdict; v != store.ClaimGone {

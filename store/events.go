@@ -55,9 +55,9 @@ func (l *Ledger) Events(ctx context.Context, customer string, n int) ([]Event, e
 // breakersKept is how long an open breaker is shown if its worker stops reporting.
 const breakersKept = 10 * time.Minute
 
-// TellBreaker publishes the state of one worker's circuit breaker for a customer. Closed breakers
+// RecordBreaker publishes the state of one worker's circuit breaker for a customer. Closed breakers
 // are not stored.
-func (l *Ledger) TellBreaker(ctx context.Context, customer, worker, state string) error {
+func (l *Ledger) RecordBreaker(ctx context.Context, customer, worker, state string) error {
 	key := breakersKey(customer)
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		if state == "closed" {

@@ -5,7 +5,7 @@ import "context"
 // Token returns the fencing token.
 func (c *Claim) Token() int64 { return c.token }
 
-// TellEvent adds an event to those of the customer.
-func (l *Ledger) TellEvent(ctx context.Context, customer, kind, text string) error {
+// RecordEvent adds an event to those of the customer.
+func (l *Ledger) RecordEvent(ctx context.Context, customer, kind, text string) error {
 	return l.addEvent(ctx, customer, kind, text)
 }

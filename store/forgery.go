@@ -51,8 +51,8 @@ func forgeryFields(f Forgery) (count, last string) {
 	return "forged:" + string(f), "forged:" + string(f) + ":at"
 }
 
-// NoteForgery counts a rejected forgery, for the check to report.
-func (l *Ledger) NoteForgery(ctx context.Context, customer string, f Forgery) error {
+// RecordForgery counts a rejected forgery, for the check to report.
+func (l *Ledger) RecordForgery(ctx context.Context, customer string, f Forgery) error {
 	now, err := l.Now(ctx)
 	if err != nil {
 		return err

@@ -87,7 +87,7 @@ func TestFullRedisTakesOperatorsActions(t *testing.T) {
 	if must("cancel a customer", err); c.Cancelled != len(others) {
 		t.Errorf("canceled: %+v", c)
 	}
-	must("journal", l.Note(ctx, store.JournalEntry{What: "a test", Outcome: store.JournalDone}))
+	must("journal", l.AppendAuditLog(ctx, store.AuditLogEntry{What: "a test", Outcome: store.JournalDone}))
 	err = l.RemoveConnection(ctx, "1234", 1, "ana", "x")
 	must("remove a connection", err)
 	_, err = l.RevokeAPIKey(ctx, key.ID, now)

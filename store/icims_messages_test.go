@@ -59,7 +59,7 @@ func TestICIMSMessagesEndWithTheDeadLetter(t *testing.T) {
 				must(t, b.CloseBatch(t.Context(), b.batch, 0))
 				told := func() string {
 					t.Helper()
-					story, err := b.Story(t.Context(), ref)
+					story, err := b.Timeline(t.Context(), ref)
 					must(t, err)
 					text, err := json.Marshal(story)
 					must(t, err)

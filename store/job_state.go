@@ -51,8 +51,8 @@ func (l *Ledger) BeginJobRead(ctx context.Context, customer string, job int64) (
 	return JobState(state), nil
 }
 
-// NoteJob records the state of a job. JobUnread lets the next caller read it.
-func (l *Ledger) NoteJob(ctx context.Context, customer string, job int64, state JobState) error {
+// RecordJob records the state of a job. JobUnread lets the next caller read it.
+func (l *Ledger) RecordJob(ctx context.Context, customer string, job int64, state JobState) error {
 	key := jobStateKey(customer, job)
 	var err error
 	if state == JobUnread {

@@ -48,9 +48,9 @@ func (k *Keyset) readKnown(customer, emailHash, value string) known {
 	return found
 }
 
-// KnowPerson remembers the person of an email for an hour, unless one is known already, so that an
+// RememberPerson remembers the person of an email for an hour, unless one is known already, so that an
 // export reads that person before it searches.
-func (l *Ledger) KnowPerson(ctx context.Context, customer, emailHash string, person int64) error {
+func (l *Ledger) RememberPerson(ctx context.Context, customer, emailHash string, person int64) error {
 	if person == 0 {
 		return nil
 	}

@@ -30,9 +30,9 @@ func (l *Ledger) Announce(ctx context.Context, customer string) error {
 	return l.announce(ctx, customer, false)
 }
 
-// Hasten makes a waiting customer want its lane now, because the reason for waiting may be gone. It
+// WakeLane makes a waiting customer want its lane now, because the reason for waiting may be gone. It
 // has no effect on a customer without work.
-func (l *Ledger) Hasten(ctx context.Context, customer string) error {
+func (l *Ledger) WakeLane(ctx context.Context, customer string) error {
 	return l.announce(ctx, customer, true)
 }
 
@@ -119,14 +119,14 @@ func (l *Ledger) AnnouncedOf(ctx context.Context, customers ...string) (map[stri
 	return listed, nil
 }
 
-// Withdraw removes a customer whose work is done from the list, unless it was announced again.
-func (l *Ledger) Withdraw(ctx context.Context, a Announced) (bool, error) {
+// WithdrawLane removes a customer whose work is done from the list, unless it was announced again.
+func (l *Ledger) WithdrawLane(ctx context.Context, a Announced) (bool, error) {
 	return l.updateLane(ctx, a, "")
 }
 
-// Rest postpones the next lane of a customer whose work waits, by ten minutes at most, unless it
+// PostponeLane postpones the next lane of a customer whose work waits, by ten minutes at most, unless it
 // was announced again.
-func (l *Ledger) Rest(ctx context.Context, a Announced, until time.Time) (bool, error) {
+func (l *Ledger) PostponeLane(ctx context.Context, a Announced, until time.Time) (bool, error) {
 	return l.updateLane(ctx, a, strconv.FormatInt(until.UnixMicro(), 10))
 }
 

@@ -48,8 +48,8 @@ const DefaultRetention = 30 * 24 * time.Hour
 // WithRetention sets how long outcomes of finished batches are kept.
 func WithRetention(d time.Duration) Option { return func(l *Ledger) { l.retention = d } }
 
-// DefaultJournalAge is how long audit log entries are kept.
-const DefaultJournalAge = 400 * 24 * time.Hour
+// DefaultAuditLogAge is how long audit log entries are kept.
+const DefaultAuditLogAge = 400 * 24 * time.Hour
 
 // WithJournalAge sets how long audit log entries are kept.
 func WithJournalAge(d time.Duration) Option { return func(l *Ledger) { l.journalAge = d } }
@@ -60,7 +60,7 @@ func OnPublishError(report func(error)) Option { return func(l *Ledger) { l.onPu
 
 // NewLedger returns a ledger stored in the client's Redis.
 func NewLedger(client redis.UniversalClient, keys *Keyset, options ...Option) *Ledger {
-	l := &Ledger{redis: client, keys: keys, retention: DefaultRetention, journalAge: DefaultJournalAge, maxWaiting: DefaultMaxWaiting, acceptMemory: DefaultAcceptMemory}
+	l := &Ledger{redis: client, keys: keys, retention: DefaultRetention, journalAge: DefaultAuditLogAge, maxWaiting: DefaultMaxWaiting, acceptMemory: DefaultAcceptMemory}
 	l.seen.heartbeatToken = make(chan struct{}, 1)
 	l.seen.heartbeatToken <- struct{}{}
 	for _, o := range options {

@@ -510,13 +510,13 @@ func withdrawal(b *book) {
 	if err := b.Announce(ctx, customer); err != nil {
 		b.t.Fatal(err)
 	}
-	if gone, err := b.Withdraw(ctx, lanes[0]); gone || err != nil {
+	if gone, err := b.WithdrawLane(ctx, lanes[0]); gone || err != nil {
 		b.t.Errorf("withdrawn although announced again: %v, %v", gone, err)
 	}
 	if lanes, err = b.Announced(ctx); err != nil {
 		b.t.Fatal(err)
 	}
-	if gone, err := b.Withdraw(ctx, lanes[0]); !gone || err != nil {
+	if gone, err := b.WithdrawLane(ctx, lanes[0]); !gone || err != nil {
 		b.t.Errorf("not withdrawn: %v, %v", gone, err)
 	}
 }

@@ -452,7 +452,7 @@ func (p *play) overdue(t *rapid.T) {
 			ids[i] = m.Export
 			p.model.export(m.Export).due = p.model.after(time.Minute)
 		}
-		p.must(p.LookAgain(t.Context(), customer, ids, time.UnixMilli(p.model.after(time.Minute))))
+		p.must(p.Recheck(t.Context(), customer, ids, time.UnixMilli(p.model.after(time.Minute))))
 	}
 }
 

@@ -8,16 +8,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Neighbour is an export of the same batch that needs a look-up.
-type Neighbour struct {
+// Neighbor is an export of the same batch that needs a look-up.
+type Neighbor struct {
 	Export  string
 	Payload []byte
 }
 
-// Neighbours returns which of n exports of the claim's batch, starting at a row, need a look-up:
+// Neighbors returns which of n exports of the claim's batch, starting at a row, need a look-up:
 // nothing of them is known to be in iCIMS, and they will not be skipped. It leaves out exports
 // whose data this keyset cannot open.
-func (l *Ledger) Neighbours(ctx context.Context, c *Claim, from, n int) ([]Neighbour, error) {
+func (l *Ledger) Neighbors(ctx context.Context, c *Claim, from, n int) ([]Neighbor, error) {
 	ids, err := l.redis.LRange(ctx, rowsKey(c.Batch), int64(from), int64(from+n-1)).Result()
 	if err != nil {
 		return nil, fmt.Errorf("read rows: %w", err)
@@ -33,7 +33,7 @@ func (l *Ledger) Neighbours(ctx context.Context, c *Claim, from, n int) ([]Neigh
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, fmt.Errorf("read adjacent rows: %w", err)
 	}
-	var waiting []Neighbour
+	var waiting []Neighbor
 	var candidates []string
 	for i, id := range ids {
 		r := records[i].Val()
@@ -44,7 +44,7 @@ func (l *Ledger) Neighbours(ctx context.Context, c *Claim, from, n int) ([]Neigh
 		if err != nil {
 			continue // its own claim reports the error
 		}
-		waiting, candidates = append(waiting, Neighbour{id, payload}), append(candidates, text(r[3]))
+		waiting, candidates = append(waiting, Neighbor{id, payload}), append(candidates, text(r[3]))
 	}
 	if c.IncludesExported() {
 		return waiting, nil

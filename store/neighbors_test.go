@@ -61,7 +61,7 @@ func TestNeighboursNeedALookUp(t *testing.T) {
 				c := b.claimed(first)
 				names := func(from, n int) (got []string) {
 					t.Helper()
-					found, err := b.Neighbours(t.Context(), c, from, n)
+					found, err := b.Neighbors(t.Context(), c, from, n)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -88,7 +88,7 @@ func (l *Ledger) Resume(ctx context.Context, customer, by, why string) (bool, er
 func (l *Ledger) resumeWork(ctx context.Context, customer string) error {
 	// The change is for open lanes, the announcement for closed ones.
 	l.publishChange(ctx, customer)
-	return l.Hasten(ctx, customer)
+	return l.WakeLane(ctx, customer)
 }
 
 // EndPause removes an expired pause. A newer pause stays.
@@ -126,8 +126,8 @@ func (l *Ledger) PauseRecord(ctx context.Context, customer string) (p *Pause, qu
 	return l.readPause(customer, fields), fields[queuesPaused] != "", err
 }
 
-// NoteQueuesPaused records that asynq's queues are paused for the customer's pause.
-func (l *Ledger) NoteQueuesPaused(ctx context.Context, customer string) error {
+// RecordQueuesPaused records that asynq's queues are paused for the customer's pause.
+func (l *Ledger) RecordQueuesPaused(ctx context.Context, customer string) error {
 	n, err := l.redis.Exists(ctx, pauseKey(customer)).Result()
 	if err == nil && n == 1 {
 		err = l.essential(ctx, "HSET", pauseKey(customer), queuesPaused, "1")

@@ -115,7 +115,7 @@ func TestPausesInTheSweep(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	must(b.NoteQueuesPaused(ctx, customer))
+	must(b.RecordQueuesPaused(ctx, customer))
 	if p, queues := record(); p != nil || queues {
 		t.Errorf("without a pause: %+v, %t", p, queues)
 	}
@@ -125,7 +125,7 @@ func TestPausesInTheSweep(t *testing.T) {
 	if p, queues := record(); p == nil || queues {
 		t.Errorf("after the pause: %+v, %t", p, queues)
 	}
-	must(b.NoteQueuesPaused(ctx, customer))
+	must(b.RecordQueuesPaused(ctx, customer))
 	must(b.EndPause(ctx, customer)) // it has not expired
 	if p, queues := record(); p == nil || !queues {
 		t.Errorf("once noted: %+v, %t", p, queues)

@@ -16,8 +16,8 @@ var profileScript = loadEssentialFleetScript("profile")
 // connection is deleted with it. The removal of a connection from the file is not reported.
 const profileKept = 366 * 24 * time.Hour
 
-// KeptProfile is a stored tenant profile with the settings it was found with.
-type KeptProfile struct {
+// StoredProfile is a stored tenant profile with the settings it was found with.
+type StoredProfile struct {
 	Profile TenantProfile `json:"profile"`
 	// Settings is a keyed hash of these settings.
 	Settings string `json:"settings"`
@@ -39,7 +39,7 @@ func (k *Keyset) settingsHash(c Connection) string {
 
 // ProfileFor returns the part of a stored profile that applies to a connection. With other
 // settings, that is what does not depend on the account: the test candidate and the search lag.
-func (k *Keyset) ProfileFor(c Connection, kept KeptProfile) TenantProfile {
+func (k *Keyset) ProfileFor(c Connection, kept StoredProfile) TenantProfile {
 	if kept.Settings == "" {
 		return TenantProfile{}
 	}
@@ -54,7 +54,7 @@ func (k *Keyset) ProfileFor(c Connection, kept KeptProfile) TenantProfile {
 // stored connection has changed.
 func (l *Ledger) SaveProfile(ctx context.Context, c Connection, revision int64, p TenantProfile) error {
 	key := profileKey(c.Customer)
-	sealed, err := l.sealJSON(KeptProfile{Profile: p, Settings: l.keys.settingsHash(c)}, key)
+	sealed, err := l.sealJSON(StoredProfile{Profile: p, Settings: l.keys.settingsHash(c)}, key)
 	if err != nil {
 		return err
 	}
@@ -70,22 +70,22 @@ func (l *Ledger) SaveProfile(ctx context.Context, c Connection, revision int64, 
 
 // openProfile opens a stored profile. An unreadable one counts as missing: exports then make the
 // safest choice.
-func (l *Ledger) openProfile(customer, sealed string) KeptProfile {
-	var kept KeptProfile
+func (l *Ledger) openProfile(customer, sealed string) StoredProfile {
+	var kept StoredProfile
 	if sealed == "" {
 		return kept
 	}
 	data, err := l.keys.Open([]byte(sealed), profileKey(customer))
 	if err != nil || json.Unmarshal(data, &kept) != nil {
-		return KeptProfile{}
+		return StoredProfile{}
 	}
 	return kept
 }
 
-// KeptProfiles reads the profiles of customers whose connection is not in the store. The result
+// StoredProfiles reads the profiles of customers whose connection is not in the store. The result
 // leaves out customers without one.
-func (l *Ledger) KeptProfiles(ctx context.Context, customers ...string) (map[string]KeptProfile, error) {
-	found := map[string]KeptProfile{}
+func (l *Ledger) StoredProfiles(ctx context.Context, customers ...string) (map[string]StoredProfile, error) {
+	found := map[string]StoredProfile{}
 	for from := 0; from < len(customers); from += connectionPage {
 		page := customers[from:min(from+connectionPage, len(customers))]
 		read := make([]*redis.StringCmd, len(page))
@@ -109,7 +109,7 @@ func (l *Ledger) KeptProfiles(ctx context.Context, customers ...string) (map[str
 
 // WithProfile returns a connection from the file with its current profile from the store.
 func (l *Ledger) WithProfile(ctx context.Context, c Connection) (Connection, error) {
-	kept, err := l.KeptProfiles(ctx, c.Customer)
+	kept, err := l.StoredProfiles(ctx, c.Customer)
 	if err == nil {
 		c.Profile = l.keys.ProfileFor(c, kept[c.Customer])
 	}

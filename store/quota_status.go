@@ -10,8 +10,8 @@ import (
 	"github.com/seekout/icims-export/store/quota"
 )
 
-// Standing is a customer's quota status, with everything else that prevents calls.
-type Standing struct {
+// QuotaStatus is a customer's quota status, with everything else that prevents calls.
+type QuotaStatus struct {
 	Customer string
 	// Own and Others count the calls of this window: ours, and those of other users of the same
 	// account, as far as iCIMS's headers report them.
@@ -67,14 +67,14 @@ type Caller struct {
 	Limits Limits
 }
 
-// Standings reads the quota status of customers, in the order given.
-func (l *Ledger) Standings(ctx context.Context, customers ...string) ([]Standing, error) {
-	return l.StandingsFor(ctx, customers, make([]Caller, len(customers)))
+// QuotaStatuses reads the quota status of customers, in the order given.
+func (l *Ledger) QuotaStatuses(ctx context.Context, customers ...string) ([]QuotaStatus, error) {
+	return l.QuotaStatusesFor(ctx, customers, make([]Caller, len(customers)))
 }
 
-// StandingsFor is Standings for callers, one per customer: changed credentials or limits may have
+// QuotaStatusesFor is Standings for callers, one per customer: changed credentials or limits may have
 // reopened an account.
-func (l *Ledger) StandingsFor(ctx context.Context, customers []string, callers []Caller) ([]Standing, error) {
+func (l *Ledger) QuotaStatusesFor(ctx context.Context, customers []string, callers []Caller) ([]QuotaStatus, error) {
 	if len(customers) == 0 {
 		return nil, nil
 	}
@@ -96,9 +96,9 @@ func (l *Ledger) StandingsFor(ctx context.Context, customers []string, callers [
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	standings := make([]Standing, len(customers))
+	standings := make([]QuotaStatus, len(customers))
 	for i, s := range statuses {
-		standings[i] = Standing{
+		standings[i] = QuotaStatus{
 			Customer: customers[i], Own: s.Own, Others: s.Foreign, Budget: s.Budget, Left: s.Left, Reserve: s.Reserve,
 			WindowEnd: s.WindowEnd, InFlight: s.InFlight, MaxInFlight: s.Limits.InFlight, Rate: s.Rate, CallsPerSecond: s.Limits.CallsPerSecond, Lowered: s.Lowered,
 			Closed: ClosureOf(s.Closed), ClosedExpress: ClosureOf(s.ClosedExpress), LastGood: s.LastSuccess, Breakers: breakers[i].Val(),

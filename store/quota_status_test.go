@@ -36,8 +36,8 @@ func setClock(t *testing.T, client redis.UniversalClient, now time.Time) {
 
 func TestStandingsAreReadOnly(t *testing.T) {
 	ledger, client := simulated(t, noon)
-	standing := func() store.Standing {
-		s, err := ledger.Standings(t.Context(), "1234")
+	standing := func() store.QuotaStatus {
+		s, err := ledger.QuotaStatuses(t.Context(), "1234")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +63,7 @@ func TestStandingsAreReadOnly(t *testing.T) {
 	if err := ledger.Pause(t.Context(), "1234", store.Pause{By: "ana", Why: "audit"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := ledger.TellBreaker(t.Context(), "1234", "a", "open"); err != nil {
+	if err := ledger.RecordBreaker(t.Context(), "1234", "a", "open"); err != nil {
 		t.Fatal(err)
 	}
 	before := dump(t, client)
@@ -90,7 +90,7 @@ func TestEvents(t *testing.T) {
 	ledger, client := simulated(t, noon)
 	for i, e := range []string{"first", "second", "third"} {
 		setClock(t, client, noon.Add(time.Duration(i)*time.Second))
-		if err := ledger.TellEvent(t.Context(), "1234", "note", e); err != nil {
+		if err := ledger.RecordEvent(t.Context(), "1234", "note", e); err != nil {
 			t.Fatal(err)
 		}
 	}

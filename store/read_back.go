@@ -60,8 +60,8 @@ func (f ReadBackFigure) lastGoodShare() *float64 {
 	return &f.Share
 }
 
-// KeepReadBack stores the figures of a customer's read-back, with each field's previous share.
-func (l *Ledger) KeepReadBack(ctx context.Context, customer string, r ReadBack) error {
+// SaveReadBack stores the figures of a customer's read-back, with each field's previous share.
+func (l *Ledger) SaveReadBack(ctx context.Context, customer string, r ReadBack) error {
 	last, err := l.ReadBacks(ctx, customer)
 	if err != nil {
 		return err

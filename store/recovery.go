@@ -84,7 +84,7 @@ func (l *Ledger) movingOf(ctx context.Context, customer string, due []redis.Z) (
 	for i, z := range due {
 		exports[i], _ = z.Member.(string)
 	}
-	live, err := l.Stand(ctx, customer, exports)
+	live, err := l.States(ctx, customer, exports)
 	for i := range live {
 		live[i].Due = time.UnixMilli(int64(due[i].Score))
 	}
@@ -148,8 +148,8 @@ func (l *Ledger) EachOverdue(ctx context.Context, customer string, before time.T
 	return wrapped("list live exports", err)
 }
 
-// Stand reads the states of exports. State is empty for an export without a record.
-func (l *Ledger) Stand(ctx context.Context, customer string, exports []string) ([]Moving, error) {
+// States reads the states of exports. State is empty for an export without a record.
+func (l *Ledger) States(ctx context.Context, customer string, exports []string) ([]Moving, error) {
 	if len(exports) == 0 {
 		return nil, nil
 	}
@@ -180,8 +180,8 @@ func (l *Ledger) Stand(ctx context.Context, customer string, exports []string) (
 	return list, nil
 }
 
-// LookAgain postpones the next check of exports that need no repair.
-func (l *Ledger) LookAgain(ctx context.Context, customer string, exports []string, at time.Time) error {
+// Recheck postpones the next check of exports that need no repair.
+func (l *Ledger) Recheck(ctx context.Context, customer string, exports []string, at time.Time) error {
 	if len(exports) == 0 {
 		return nil
 	}

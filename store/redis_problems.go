@@ -1,41 +1,41 @@
 package store
 
-// Trouble is a problem with Redis, from a closed list, for metrics and error messages.
-type Trouble string
+// RedisProblem is a problem with Redis, from a closed list, for metrics and error messages.
+type RedisProblem string
 
 // The problems.
 const (
-	TroubleUnreachable       Trouble = "unreachable"        // no connection
-	TroubleClosed            Trouble = "connection_closed"  // Redis closes connections without a reply
-	TroubleName              Trouble = "unknown_host"       // no such host
-	TroubleSlow              Trouble = "timeout"            // no reply in time
-	TroubleTLS               Trouble = "tls"                // no TLS, or no common version
-	TroubleAuthority         Trouble = "unknown_authority"  // certificate of an unknown authority
-	TroubleCertificate       Trouble = "certificate"        // certificate expired, or for another name
-	TroubleClientCertificate Trouble = "client_certificate" // Redis requires a client certificate
-	TroubleLogin             Trouble = "login"              // user name or password rejected
-	TroubleProtected         Trouble = "protected_mode"     // Redis accepts only local connections
-	TroubleClients           Trouble = "max_clients"        // Redis has no connections left
-	TroubleDatabase          Trouble = "wrong_database"     // no database with this number
-	TroubleKind              Trouble = "wrong_kind"         // single, Sentinel or cluster
-	TroubleMaster            Trouble = "unknown_master"     // Sentinel does not know the name
-	TroubleForbidden         Trouble = "forbidden"          // the user lacks rights
-	TroubleCommand           Trouble = "unknown_command"    // renamed, disabled, or too new
-	TroubleLoading           Trouble = "loading"            // Redis has just started
-	TroubleBusy              Trouble = "busy"               // a script blocks Redis
-	TroubleFull              Trouble = "out_of_memory"      // memory is full and noeviction is set
-	TroubleReadOnly          Trouble = "read_only"          // a replica
-	TroubleDisk              Trouble = "disk"               // Redis cannot persist
-	TroubleReplicas          Trouble = "replicas"           // too few replicas
-	TroubleCluster           Trouble = "cluster_down"       // a part of the cluster is missing
-	TroubleAborted           Trouble = "transaction"        // a command of the transaction was rejected
-	TroubleOther             Trouble = "other"
+	TroubleUnreachable       RedisProblem = "unreachable"        // no connection
+	TroubleClosed            RedisProblem = "connection_closed"  // Redis closes connections without a reply
+	TroubleName              RedisProblem = "unknown_host"       // no such host
+	TroubleSlow              RedisProblem = "timeout"            // no reply in time
+	TroubleTLS               RedisProblem = "tls"                // no TLS, or no common version
+	TroubleAuthority         RedisProblem = "unknown_authority"  // certificate of an unknown authority
+	TroubleCertificate       RedisProblem = "certificate"        // certificate expired, or for another name
+	TroubleClientCertificate RedisProblem = "client_certificate" // Redis requires a client certificate
+	TroubleLogin             RedisProblem = "login"              // user name or password rejected
+	TroubleProtected         RedisProblem = "protected_mode"     // Redis accepts only local connections
+	TroubleClients           RedisProblem = "max_clients"        // Redis has no connections left
+	TroubleDatabase          RedisProblem = "wrong_database"     // no database with this number
+	TroubleKind              RedisProblem = "wrong_kind"         // single, Sentinel or cluster
+	TroubleMaster            RedisProblem = "unknown_master"     // Sentinel does not know the name
+	TroubleForbidden         RedisProblem = "forbidden"          // the user lacks rights
+	TroubleCommand           RedisProblem = "unknown_command"    // renamed, disabled, or too new
+	TroubleLoading           RedisProblem = "loading"            // Redis has just started
+	TroubleBusy              RedisProblem = "busy"               // a script blocks Redis
+	TroubleFull              RedisProblem = "out_of_memory"      // memory is full and noeviction is set
+	TroubleReadOnly          RedisProblem = "read_only"          // a replica
+	TroubleDisk              RedisProblem = "disk"               // Redis cannot persist
+	TroubleReplicas          RedisProblem = "replicas"           // too few replicas
+	TroubleCluster           RedisProblem = "cluster_down"       // a part of the cluster is missing
+	TroubleAborted           RedisProblem = "transaction"        // a command of the transaction was rejected
+	TroubleOther             RedisProblem = "other"
 )
 
 // troubles explains each problem. The prefixes are the beginnings of Redis's errors; the first
 // match counts. passes marks problems that may end without a change of settings.
 var troubles = []struct {
-	trouble  Trouble
+	trouble  RedisProblem
 	passes   bool
 	prefixes []string
 	info     ReasonInfo
@@ -68,8 +68,8 @@ var troubles = []struct {
 }
 
 // Troubles lists all problems.
-func Troubles() []Trouble {
-	all := make([]Trouble, len(troubles))
+func Troubles() []RedisProblem {
+	all := make([]RedisProblem, len(troubles))
 	for i, t := range troubles {
 		all[i] = t.trouble
 	}
@@ -77,7 +77,7 @@ func Troubles() []Trouble {
 }
 
 // Info explains the problem.
-func (t Trouble) Info() ReasonInfo {
+func (t RedisProblem) Info() ReasonInfo {
 	for _, known := range troubles {
 		if known.trouble == t {
 			return known.info
@@ -88,7 +88,7 @@ func (t Trouble) Info() ReasonInfo {
 
 // Passes reports whether the problem may end without a change of our settings, so that the same
 // command may succeed later.
-func (t Trouble) Passes() bool {
+func (t RedisProblem) Passes() bool {
 	for _, known := range troubles {
 		if known.trouble == t {
 			return known.passes
@@ -98,7 +98,7 @@ func (t Trouble) Passes() bool {
 }
 
 // Answers reports whether Redis still answers reads.
-func (t Trouble) Answers() bool {
+func (t RedisProblem) Answers() bool {
 	switch t {
 	case TroubleFull, TroubleReadOnly, TroubleDisk, TroubleReplicas, TroubleForbidden, TroubleCommand, TroubleOther:
 		return true

@@ -224,7 +224,7 @@ func everythingSealed(b *book) {
 		err = errors.Join(err, b.Act(ctx, mine, store.Action{Who: "ana", What: fmt.Sprint("thing ", i)}))
 	}
 	for i := range 3 {
-		err = errors.Join(err, b.Note(ctx, store.JournalEntry{Who: "ana", What: fmt.Sprint("change ", i), Outcome: store.JournalDone}))
+		err = errors.Join(err, b.AppendAuditLog(ctx, store.AuditLogEntry{Who: "ana", What: fmt.Sprint("change ", i), Outcome: store.JournalDone}))
 	}
 	task, _, asked := b.RecordControlTask(ctx, mine, store.ControlVerify, "look", "ana")
 	claim, begun := b.BeginControlTask(ctx, mine, store.ControlVerify, task.ID, 1)
@@ -244,7 +244,7 @@ func readable(b *book) string {
 	for i := range 3 {
 		ref := store.Ref{Customer: mine, Export: b.Keys().ExportID(string(b.batch), fmt.Sprint("c-", i))}
 		payload, err := b.Payload(ctx, ref)
-		story, err2 := b.Story(ctx, ref)
+		story, err2 := b.Timeline(ctx, ref)
 		if err := errors.Join(err, err2); err != nil {
 			b.t.Fatal(err)
 		}
@@ -253,7 +253,7 @@ func readable(b *book) string {
 	conn, err := b.Connection(ctx, mine)
 	history, err2 := b.ConnectionHistory(ctx, mine)
 	actions, _, err3 := b.Actions(ctx, mine, 100)
-	journal, err4 := b.Journal(ctx, store.JournalFilter{})
+	journal, err4 := b.AuditLog(ctx, store.AuditLogFilter{})
 	keys, err5 := b.APIKeys(ctx)
 	errands, err6 := b.ControlTasks(ctx, mine, store.ControlVerify)
 	if err := errors.Join(err, err2, err3, err4, err5, err6); err != nil {
@@ -422,7 +422,7 @@ func TestResealDuringChanges(t *testing.T) {
 				t.Fatalf("action %d is number %d", i, a.Count)
 			}
 		}
-		story, err := b.Story(t.Context(), ref)
+		story, err := b.Timeline(t.Context(), ref)
 		if err != nil || len(story) != 20 || story[19].Attempt != acts-1 {
 			t.Errorf("the timeline has %d entries, %v", len(story), err)
 		}

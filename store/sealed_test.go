@@ -40,7 +40,7 @@ func TestUnreadableValuesHideNothingElse(t *testing.T) {
 	if err := b.Revive(t.Context(), ref, "ana", "again"); err != nil {
 		t.Fatal(err)
 	}
-	story, err := b.Story(t.Context(), ref)
+	story, err := b.Timeline(t.Context(), ref)
 	var whats []string
 	for _, e := range story {
 		whats = append(whats, e.What)

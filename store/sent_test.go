@@ -178,7 +178,7 @@ func TestFieldThatStopsArrivingIsLost(t *testing.T) {
 			share := float64(arrived) / float64(sent)
 			fields["education"] = store.ReadBackFigure{Sent: sent, Arrived: arrived, Missing: sent - arrived, Share: share}
 		}
-		if err := b.KeepReadBack(t.Context(), "4711", store.ReadBack{At: time.Now(), Fields: fields}); err != nil {
+		if err := b.SaveReadBack(t.Context(), "4711", store.ReadBack{At: time.Now(), Fields: fields}); err != nil {
 			t.Fatal(err)
 		}
 		all, err := b.ReadBacks(t.Context(), "4711", "4712")

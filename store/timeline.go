@@ -60,9 +60,9 @@ func (l *Ledger) sealEntry(ref Ref, e *Entry) (string, error) {
 	return apart + string(sealed), err
 }
 
-// Story returns the timeline of an export, oldest entry first: the last 20 entries. That of a
+// Timeline returns the timeline of an export, oldest entry first: the last 20 entries. That of a
 // finished export is kept as long as its outcome.
-func (l *Ledger) Story(ctx context.Context, ref Ref) ([]Entry, error) {
+func (l *Ledger) Timeline(ctx context.Context, ref Ref) ([]Entry, error) {
 	key := timelineKey(ref.Customer, ref.Export)
 	var entries, messages *redis.StringSliceCmd
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {

@@ -112,7 +112,7 @@ func ControlAttempt(ctx context.Context) (try int, last bool) {
 // TakeOverErrands enqueues the control tasks left in Redis by a version with its own queue. A task
 // that a worker of that version runs waits until its lease ends.
 func TakeOverErrands(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger) error {
-	left, err := ledger.LeftErrands(ctx)
+	left, err := ledger.OldErrands(ctx)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func TakeOverErrands(ctx context.Context, client redis.UniversalClient, ledger *
 		if err != nil && !errors.Is(err, store.ErrNoControlTask) {
 			return err
 		}
-		if err := ledger.ForgetErrand(ctx, e); err != nil {
+		if err := ledger.DeleteOldErrand(ctx, e); err != nil {
 			return err
 		}
 	}

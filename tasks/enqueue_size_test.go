@@ -86,7 +86,7 @@ func TestResubmittedBatchFindsMovedTasks(t *testing.T) {
 	p := newProducer(t, redistest.Start(t).Client(t))
 	first := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(30)})
 	moved := store.Ref{Customer: customer, Export: p.ledger.Keys().ExportID(string(first.Batch), "c-000003")}
-	if _, err := tasks.NewQueues(p.redis, 0).Hurry(t.Context(), tasks.Export{Ref: moved, Queue: store.NormalQueue}); err != nil {
+	if _, err := tasks.NewQueues(p.redis, 0).MoveToExpress(t.Context(), tasks.Export{Ref: moved, Queue: store.NormalQueue}); err != nil {
 		t.Fatal(err)
 	}
 	p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(30)})

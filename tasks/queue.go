@@ -210,10 +210,10 @@ func missing(err error) bool {
 	return errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound)
 }
 
-// Hurry moves the waiting tasks of exports to the express queue, ahead of large batches. It
+// MoveToExpress moves the waiting tasks of exports to the express queue, ahead of large batches. It
 // enqueues one there for an export without a task, and leaves all other tasks alone. It returns how
 // many tasks it put there.
-func (q *Queues) Hurry(ctx context.Context, exports ...Export) (int, error) {
+func (q *Queues) MoveToExpress(ctx context.Context, exports ...Export) (int, error) {
 	put := q.enqueuer()
 	return count(ctx, exports, func(ctx context.Context, e Export) (bool, error) {
 		queue, state, err := q.find(e)
@@ -255,8 +255,8 @@ func (q *Queues) remove(queue, id string) (bool, error) {
 
 // Alive returns for each export, in the order given, whether it has a task that will run or is
 // active.
-func (q *Queues) Alive(ctx context.Context, exports ...Export) ([]Life, error) {
-	lives := make([]Life, len(exports))
+func (q *Queues) Alive(ctx context.Context, exports ...Export) ([]Liveness, error) {
+	lives := make([]Liveness, len(exports))
 	err := eachAt(ctx, len(exports), func(_ context.Context, i int) error {
 		_, state, err := q.find(exports[i])
 		switch {
@@ -270,12 +270,12 @@ func (q *Queues) Alive(ctx context.Context, exports ...Export) ([]Life, error) {
 	return lives, err
 }
 
-// Life is whether the task of an export will run.
-type Life uint8
+// Liveness is whether the task of an export will run.
+type Liveness uint8
 
 // The values of Life.
 const (
-	NoTask Life = iota // or an archived or completed one
+	NoTask Liveness = iota // or an archived or completed one
 	Waits
 	Works
 )

@@ -88,7 +88,7 @@ func (q *queues) bring(queue, id string, to asynq.TaskState) {
 
 // hurry is Hurry without the count.
 func (q *queues) hurry(ctx context.Context, exports ...tasks.Export) error {
-	_, err := q.Hurry(ctx, exports...)
+	_, err := q.MoveToExpress(ctx, exports...)
 	return err
 }
 
@@ -224,7 +224,7 @@ func TestTasksInEachState(t *testing.T) {
 func TestAlive(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	for state, want := range map[string]tasks.Life{"none": tasks.NoTask, "pending": tasks.Waits, "retry": tasks.Waits, "active": tasks.Works, "archived": tasks.NoTask, "completed": tasks.NoTask} {
+	for state, want := range map[string]tasks.Liveness{"none": tasks.NoTask, "pending": tasks.Waits, "retry": tasks.Waits, "active": tasks.Works, "archived": tasks.NoTask, "completed": tasks.NoTask} {
 		t.Run(state, func(t *testing.T) {
 			q := newQueues(t, server.Client(t), time.Hour)
 			q.must(q.redis.FlushDB(t.Context()).Err())
@@ -313,10 +313,10 @@ func TestHurryCountsMovedTasks(t *testing.T) {
 	e, other := export(store.LargeQueue), export(store.LargeQueue)
 	other.Export = "anotherexport234"
 	q.must(q.Enqueue(t.Context(), e))
-	if n, err := q.Hurry(t.Context(), e); n != 1 || err != nil {
+	if n, err := q.MoveToExpress(t.Context(), e); n != 1 || err != nil {
 		t.Errorf("%d moved, %v", n, err)
 	}
-	if n, err := q.Hurry(t.Context(), e, other); n != 1 || err != nil {
+	if n, err := q.MoveToExpress(t.Context(), e, other); n != 1 || err != nil {
 		t.Errorf("%d moved beside one that had been moved, %v", n, err)
 	}
 }

@@ -45,7 +45,7 @@ func AcceptTest(ctx context.Context, ledger *store.Ledger, conn store.Connection
 	candidate := TestCandidate(keys, conn, domain)
 	hash := keys.EmailHash(conn.Customer, candidate.Email)
 	// Use the known person if no search finds it, instead of creating another.
-	if err := ledger.KnowPerson(ctx, conn.Customer, hash, conn.Profile.TestPerson); err != nil {
+	if err := ledger.RememberPerson(ctx, conn.Customer, hash, conn.Profile.TestPerson); err != nil {
 		return "", store.Ref{}, err
 	}
 	export := keys.ExportID(string(batch), store.TestCandidate)

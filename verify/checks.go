@@ -235,7 +235,7 @@ const low = 10
 
 // quota checks how many calls are left for the day, without a call.
 func (x *run) quota(ctx context.Context) verdict {
-	standings, err := x.Ledger().StandingsFor(ctx, []string{x.Customer}, []store.Caller{{
+	standings, err := x.Ledger().QuotaStatusesFor(ctx, []string{x.Customer}, []store.Caller{{
 		Credentials: x.Ledger().Keys().CredentialsHash(x.Conn), Limits: x.Conn.Limits,
 	}})
 	if err != nil {

@@ -54,25 +54,25 @@ func TestVerificationFindsOutAboutTheTenant(t *testing.T) {
 	}{
 		"as it is documented": {nil, func(*store.TenantProfile) {}},
 		"searches that ignore case": {func(c *icimstest.TenantConfig) {
-			c.Behaviour = &icimstest.Behaviour{SearchEmailCase: icimstest.Insensitive}
+			c.Behavior = &icimstest.Behavior{SearchEmailCase: icimstest.Insensitive}
 		}, func(p *store.TenantProfile) { p.IgnoresCase = store.Yes }},
 		"nobody is an object with code 2": {func(c *icimstest.TenantConfig) {
-			c.Behaviour = &icimstest.Behaviour{EmptySearch: icimstest.ErrorsObject}
+			c.Behavior = &icimstest.Behavior{EmptySearch: icimstest.ErrorsObject}
 		}, func(p *store.TenantProfile) { p.Nobody, p.NobodyCode = store.NobodyIsErrors, 2 }},
 		"nobody is 404 with code 2": {func(c *icimstest.TenantConfig) {
-			c.Behaviour = &icimstest.Behaviour{EmptySearch: icimstest.Errors404}
+			c.Behavior = &icimstest.Behavior{EmptySearch: icimstest.Errors404}
 		}, func(p *store.TenantProfile) { p.Nobody, p.NobodyCode = store.NobodyIsErrors, 2 }},
 		"nobody is an object without a code": {func(c *icimstest.TenantConfig) {
-			c.Behaviour = &icimstest.Behaviour{EmptySearch: icimstest.Uncoded}
+			c.Behavior = &icimstest.Behavior{EmptySearch: icimstest.Uncoded}
 		}, func(p *store.TenantProfile) { p.Nobody, p.NobodyCode = store.NobodyIsErrors, -1 }},
 		"a status that is refused by its label": {func(c *icimstest.TenantConfig) {
-			c.Behaviour = &icimstest.Behaviour{StatusByValue: icimstest.Refused}
+			c.Behavior = &icimstest.Behavior{StatusByValue: icimstest.Refused}
 		}, func(p *store.TenantProfile) { p.StatusID, p.KeepsStatus = "", store.No }},
 		"a route for pairs that is not there": {func(c *icimstest.TenantConfig) {
-			c.Behaviour = &icimstest.Behaviour{PairRoute: icimstest.Absent}
+			c.Behavior = &icimstest.Behavior{PairRoute: icimstest.Absent}
 		}, func(p *store.TenantProfile) { p.ReadsPair, p.FindsPair = store.No, store.Yes }},
 		"neither a search nor a route for pairs": {func(c *icimstest.TenantConfig) {
-			c.Behaviour = &icimstest.Behaviour{PairRoute: icimstest.Absent, PairSearch: icimstest.Misses}
+			c.Behavior = &icimstest.Behavior{PairRoute: icimstest.Absent, PairSearch: icimstest.Misses}
 		}, func(p *store.TenantProfile) { p.ReadsPair, p.FindsPair = store.No, store.No }},
 		"a right that is missing": {func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"workflows.pair"} },
 			func(p *store.TenantProfile) { p.ReadsPair, p.FindsPair = store.No, store.Yes }},
@@ -111,7 +111,7 @@ func TestEitherWorldPeopleAreHiddenFromSearches(t *testing.T) {
 	} {
 		t.Run(shown, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) { cfg.Behaviour = &icimstest.Behaviour{PeopleInSearch: shown} }})
+			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) { cfg.Behavior = &icimstest.Behavior{PeopleInSearch: shown} }})
 			first := r.verify(verify.Args{})
 			wantChecks(t, first, c.result, c.states)
 			if got := r.connection().Profile.SeesPeople; got != c.sees {
@@ -245,7 +245,7 @@ func TestEitherWorldVerificationTriesSeveralAddresses(t *testing.T) {
 		t.Run(group, func(t *testing.T) {
 			t.Parallel()
 			const n = 10
-			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) { cfg.Behaviour = &icimstest.Behaviour{GroupOr: group} }})
+			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) { cfg.Behavior = &icimstest.Behavior{GroupOr: group} }})
 			report := r.verify(verify.Args{})
 			wantChecks(t, report, c.result, c.states)
 			conn := r.connection()
@@ -315,7 +315,7 @@ func TestEitherWorldWorkflowsAreHidden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) {
-				cfg.Behaviour = &icimstest.Behaviour{PairSearch: c.search, PairRoute: c.route, DuplicateWorkflow: icimstest.Allow}
+				cfg.Behavior = &icimstest.Behavior{PairSearch: c.search, PairRoute: c.route, DuplicateWorkflow: icimstest.Allow}
 			}})
 			for range 2 {
 				wantChecks(t, r.verify(verify.Args{}), c.result, map[string]string{"workflow_of_person": c.said})

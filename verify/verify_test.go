@@ -82,7 +82,7 @@ func TestVerification(t *testing.T) {
 			remedy: "allow-list 192.0.2.7, 192.0.2.8 for the API user",
 		},
 		"an address that iCIMS refuses with 401 is not taken for a wrong password": {
-			tenant: func(c *icimstest.TenantConfig) { c.Behaviour = &icimstest.Behaviour{BlockedIPStatus: 401} },
+			tenant: func(c *icimstest.TenantConfig) { c.Behavior = &icimstest.Behavior{BlockedIPStatus: 401} },
 			before: func(r *rig) { r.tenant.Block() },
 			states: good(skipped(map[string]string{"address": "failed address_refused"}, append(afterAccount, "credentials", "customer")...)), result: verify.ResultRefused, state: store.AccessDenied,
 			remedy: "allow-list 192.0.2.7",
@@ -109,7 +109,7 @@ func TestVerification(t *testing.T) {
 		},
 		"a missing right to search people, with either status": {
 			tenant: func(c *icimstest.TenantConfig) {
-				c.DeniedRoutes, c.Behaviour = []string{"search.people"}, &icimstest.Behaviour{MissingRightStatus: 404}
+				c.DeniedRoutes, c.Behavior = []string{"search.people"}, &icimstest.Behavior{MissingRightStatus: 404}
 			},
 			states: good(skipped(map[string]string{"person_search": "failed right_missing"}, ofTest...)), result: verify.ResultRefused, state: store.AccessDenied,
 			remedy: "give the API user the right",
@@ -282,7 +282,7 @@ func TestTheTestCandidateIsMadeOnceAndKeptOutOfReports(t *testing.T) {
 			t.Errorf("counted among what exports cost: %s", name)
 		}
 	}
-	found, err := r.ledger.Audit(ctx, []string{customer}, store.AuditOptions{})
+	found, err := r.ledger.Check(ctx, []string{customer}, store.CheckOptions{})
 	if err != nil || len(found) != 1 || len(found[0].Violations) > 0 || found[0].Batches != 3 {
 		t.Errorf("audit: %+v, %v", found, err)
 	}
@@ -309,7 +309,7 @@ func TestATestCandidateThatFailsLeavesNothingBehind(t *testing.T) {
 			if n, err := r.ledger.CountDead(t.Context(), customer); err != nil || n != 0 {
 				t.Errorf("%d dead letters, %v", n, err)
 			}
-			found, err := r.ledger.Audit(t.Context(), []string{customer}, store.AuditOptions{})
+			found, err := r.ledger.Check(t.Context(), []string{customer}, store.CheckOptions{})
 			if err != nil || len(found) != 1 || len(found[0].Violations) > 0 {
 				t.Errorf("audit: %+v, %v", found, err)
 			}

@@ -41,7 +41,7 @@ func TestRefusedAccountClosesLane(t *testing.T) {
 			if n := r.sim.CallCount(); n == 0 || n > r.conn.Limits.InFlight {
 				t.Errorf("%d calls for 60 exports, want at most the %d in flight", n, r.conn.Limits.InFlight)
 			}
-			standings, err := r.ledger.StandingsFor(t.Context(), []string{customer}, []store.Caller{{Limits: r.conn.Limits, Credentials: r.ledger.Keys().CredentialsHash(r.conn)}})
+			standings, err := r.ledger.QuotaStatusesFor(t.Context(), []string{customer}, []store.Caller{{Limits: r.conn.Limits, Credentials: r.ledger.Keys().CredentialsHash(r.conn)}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,7 +69,7 @@ func TestRefusedTokenClosesLane(t *testing.T) {
 	if n := r.calls("oauth.token"); n == 0 || n > r.conn.Limits.InFlight {
 		t.Errorf("%d token requests for 60 exports", n)
 	}
-	standings, err := r.ledger.StandingsFor(t.Context(), []string{customer}, []store.Caller{{Limits: r.conn.Limits, Credentials: r.ledger.Keys().CredentialsHash(r.conn)}})
+	standings, err := r.ledger.QuotaStatusesFor(t.Context(), []string{customer}, []store.Caller{{Limits: r.conn.Limits, Credentials: r.ledger.Keys().CredentialsHash(r.conn)}})
 	r.must(err)
 	if closed := standings[0].Closed; closed.Reason != "icims_credentials" {
 		t.Errorf("closed for %q", closed.Reason)

@@ -49,7 +49,7 @@ func TestDeadLettersOutliveTheirArchivedTasks(t *testing.T) {
 		t.Fatalf("%d dead letters are listed", len(letters))
 	}
 
-	desk := &operate.Desk{Redis: r.redis, Ledger: r.ledger}
+	desk := &operate.Service{Redis: r.redis, Ledger: r.ledger}
 	choice := operate.DeadChoice{Customers: []string{customer}, Exports: letters[1:2]}
 	if done, err := desk.RetryDead(t.Context(), choice, operate.DeadOrder{Who: "an operator", Why: "the field is corrected"}); err != nil || done.Done != 1 {
 		t.Fatalf("retried %+v, %v", done, err)

@@ -98,7 +98,7 @@ func auditOrphans(ctx context.Context, client redis.UniversalClient, ledger *sto
 	for ref := range active {
 		ids = append(ids, ref.Export)
 	}
-	records, err := ledger.Stand(ctx, customer, ids)
+	records, err := ledger.States(ctx, customer, ids)
 	if err != nil {
 		return err
 	}

@@ -110,7 +110,7 @@ func TestAuditMemoryIsBounded(t *testing.T) {
 
 	size := &replySize{}
 	client.AddHook(size)
-	audits, err := ledger.Audit(ctx, []string{customer}, store.AuditOptions{Late: time.Minute})
+	audits, err := ledger.Check(ctx, []string{customer}, store.CheckOptions{Late: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestAuditMemoryIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	quick, err := ledger.QuickAudit(ctx, customer)
+	quick, err := ledger.QuickCheck(ctx, customer)
 	if err != nil || len(quick) > 0 {
 		t.Errorf("overview: %+v, %v", quick, err)
 	}

@@ -24,7 +24,7 @@ func (r *rig) auditQueue() []store.Violation {
 
 func (r *rig) auditLedger() []store.Violation {
 	r.t.Helper()
-	audits, err := r.ledger.Audit(r.t.Context(), []string{customer}, store.AuditOptions{Late: 5 * time.Minute, Pause: 50 * time.Millisecond})
+	audits, err := r.ledger.Check(r.t.Context(), []string{customer}, store.CheckOptions{Late: 5 * time.Minute, Pause: 50 * time.Millisecond})
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -42,11 +42,11 @@ func (w *Worker) refreshJobs(ctx context.Context, r *control.Run) (any, error) {
 	return done, err
 }
 
-func (w *Worker) quotaStatus(ctx context.Context, conn store.Connection) (store.Standing, error) {
+func (w *Worker) quotaStatus(ctx context.Context, conn store.Connection) (store.QuotaStatus, error) {
 	caller := store.Caller{Credentials: w.ledger.Keys().CredentialsHash(conn), Limits: conn.Limits}
-	all, err := w.ledger.StandingsFor(ctx, []string{conn.Customer}, []store.Caller{caller})
+	all, err := w.ledger.QuotaStatusesFor(ctx, []string{conn.Customer}, []store.Caller{caller})
 	if err != nil {
-		return store.Standing{}, err
+		return store.QuotaStatus{}, err
 	}
 	return all[0], nil
 }

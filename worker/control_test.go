@@ -84,7 +84,7 @@ func TestControlTaskRunsAndIsCounted(t *testing.T) {
 	}
 	// Permits are returned a moment after their calls.
 	r.eventually("the call is counted and its permit returned", func() bool {
-		standing, err := r.ledger.Standings(t.Context(), customer)
+		standing, err := r.ledger.QuotaStatuses(t.Context(), customer)
 		return err == nil && standing[0].Own == 1 && standing[0].InFlight == 0
 	})
 }
@@ -126,9 +126,9 @@ func (r *rig) closeByVerdict() {
 	r.tenant.SetPassword(password)
 }
 
-func (r *rig) standing() store.Standing {
+func (r *rig) standing() store.QuotaStatus {
 	r.t.Helper()
-	s, err := r.ledger.Standings(r.t.Context(), customer)
+	s, err := r.ledger.QuotaStatuses(r.t.Context(), customer)
 	if err != nil {
 		r.t.Fatal(err)
 	}

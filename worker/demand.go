@@ -13,7 +13,7 @@ import (
 type workload struct {
 	announced store.Announced // zero: not in the list of lanes
 	queues    tasks.QueueStates
-	quota     store.Standing
+	quota     store.QuotaStatus
 	live      int64 // exports that have not ended
 }
 
@@ -42,7 +42,7 @@ func (w *Worker) readWorkload(ctx context.Context, customer string) (l workload,
 	if err != nil {
 		return l, err
 	}
-	quota, err := w.ledger.StandingsFor(ctx, []string{customer}, []store.Caller{caller})
+	quota, err := w.ledger.QuotaStatusesFor(ctx, []string{customer}, []store.Caller{caller})
 	if err != nil {
 		return l, err
 	}
@@ -156,8 +156,8 @@ func (w *Worker) reschedule(ctx context.Context, customer string, l workload, d 
 	case !listed: // otherwise the customer would be forgotten
 		return false, w.ledger.Announce(ctx, customer)
 	case d.next.IsZero():
-		return w.ledger.Withdraw(ctx, l.announced)
+		return w.ledger.WithdrawLane(ctx, l.announced)
 	default:
-		return w.ledger.Rest(ctx, l.announced, w.registry.shared(d.next))
+		return w.ledger.PostponeLane(ctx, l.announced, w.registry.shared(d.next))
 	}
 }

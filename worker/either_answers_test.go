@@ -16,9 +16,9 @@ import (
 // docs/fidelity.md has the table.
 
 // behaving is a calm simulator with some switches set.
-func behaving(b icimstest.Behaviour) icimstest.Config {
+func behaving(b icimstest.Behavior) icimstest.Config {
 	c := calm()
-	c.Behaviour = b
+	c.Behavior = b
 	return c
 }
 
@@ -55,7 +55,7 @@ func TestEitherWorldInterceptedAnswers(t *testing.T) {
 	for _, world := range worlds {
 		t.Run(string(world.rule.Fault)+" "+http.StatusText(world.rule.Status)+", transaction header "+world.header, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{TransactionHeader: world.header}), settings: soon, stopped: true})
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behavior{TransactionHeader: world.header}), settings: soon, stopped: true})
 			// Every fourth call: the circuit breaker stops the calls in longer bursts, which
 			// the simulation has.
 			calls := 0
@@ -77,7 +77,7 @@ func TestEitherWorldOwnRefusals(t *testing.T) {
 	for _, header := range []string{icimstest.Present, icimstest.Absent} {
 		t.Run("a job that does not exist, transaction header "+header, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{TransactionHeader: header})})
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behavior{TransactionHeader: header})})
 			r.allDead(r.run(tasks.ToJob(noJob), tasks.Options{}, people(3)...), 3, store.ReasonJobNotFound)
 			if inv := r.sim.Invariants(); inv.People != 0 {
 				t.Errorf("%d people", inv.People)
@@ -85,14 +85,14 @@ func TestEitherWorldOwnRefusals(t *testing.T) {
 		})
 		t.Run("a refused value, transaction header "+header, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{TransactionHeader: header}), tenant: func(c *icimstest.TenantConfig) {
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behavior{TransactionHeader: header}), tenant: func(c *icimstest.TenantConfig) {
 				c.Required = []string{"middlename"}
 			}})
 			r.allDead(r.run(tasks.Prospects, tasks.Options{}, people(3)...), 3, "icims_field_required")
 		})
 		t.Run("a wrong password, transaction header "+header, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{TransactionHeader: header})})
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behavior{TransactionHeader: header})})
 			r.tenant.SetPassword("changed")
 			id := r.send(tasks.Prospects, tasks.Options{}, people(30)...)
 			r.closedBy("icims_credentials")
@@ -112,7 +112,7 @@ func TestEitherWorldOwnRefusals(t *testing.T) {
 func (r *rig) closedBy(reason store.Reason) {
 	r.t.Helper()
 	r.eventually("calls are closed", func() bool {
-		s, err := r.ledger.Standings(r.t.Context(), customer)
+		s, err := r.ledger.QuotaStatuses(r.t.Context(), customer)
 		return err == nil && s[0].ClosedExpress.Reason == reason
 	})
 }
@@ -125,7 +125,7 @@ func TestEitherWorldUserWithoutWebServices(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const n = 30
-			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{WebServicesStatus: status})})
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behavior{WebServicesStatus: status})})
 			if status == 0 {
 				r.whole(r.run(tasks.ToJob(job), tasks.Options{}, people(n)...), n)
 				return
@@ -159,7 +159,7 @@ func TestEitherWorldUserWithoutWebServices(t *testing.T) {
 // responses and a primary flag in entries.
 func TestEitherWorldPatchAnswersAndPrimary(t *testing.T) {
 	t.Parallel()
-	for _, b := range []icimstest.Behaviour{
+	for _, b := range []icimstest.Behavior{
 		{}, {PatchLocation: icimstest.Absent}, {PatchStatus: http.StatusOK}, {PatchStatus: http.StatusOK, PatchLocation: icimstest.Absent},
 		{EntryPrimary: icimstest.Present}, {EntryPrimary: icimstest.Absent},
 	} {
@@ -200,7 +200,7 @@ func TestEitherWorldSearchesAreRefused(t *testing.T) {
 			t.Run(name+", known "+string(profile.SearchOr), func(t *testing.T) {
 				t.Parallel()
 				const n = 60
-				r := tenantRig(t, icimstest.Behaviour{}, profile)
+				r := tenantRig(t, icimstest.Behavior{}, profile)
 				r.sim.AddRule(rule)
 				id := r.send(tasks.ToJob(job), tasks.Options{}, people(n)...)
 				r.closedBy("icims_search_refused")
@@ -224,7 +224,7 @@ func TestEitherWorldSearchesAreRefused(t *testing.T) {
 			t.Run(name+" for a while, known "+string(profile.SearchOr), func(t *testing.T) {
 				t.Parallel()
 				const n = 30
-				r := tenantRig(t, icimstest.Behaviour{}, profile)
+				r := tenantRig(t, icimstest.Behavior{}, profile)
 				all := people(n + 5)
 				r.run(tasks.ToJob(job), tasks.Options{}, all[n:]...)
 				brief := rule
@@ -235,7 +235,7 @@ func TestEitherWorldSearchesAreRefused(t *testing.T) {
 			t.Run(name+" for one address, known "+string(profile.SearchOr), func(t *testing.T) {
 				t.Parallel()
 				const n = 30
-				r := tenantRig(t, icimstest.Behaviour{}, profile, shortBudget)
+				r := tenantRig(t, icimstest.Behavior{}, profile, shortBudget)
 				all := people(n + 5)
 				r.run(tasks.ToJob(job), tasks.Options{}, all[n:]...)
 				one := rule
@@ -253,7 +253,7 @@ func TestEitherWorldSearchesAreRefused(t *testing.T) {
 	t.Run("403 while other calls succeed", func(t *testing.T) {
 		t.Parallel()
 		const n = 30
-		r := tenantRig(t, icimstest.Behaviour{}, unverified)
+		r := tenantRig(t, icimstest.Behavior{}, unverified)
 		all := people(n + 5)
 		r.run(tasks.ToJob(job), tasks.Options{}, all[n:]...)
 		brief := refused(403, accessDenied)

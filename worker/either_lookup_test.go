@@ -18,10 +18,10 @@ import (
 var unverified = store.TenantProfile{}
 
 // tenantRig returns a rig with a behavior of the simulator and a profile of the connection.
-func tenantRig(t *testing.T, b icimstest.Behaviour, p store.TenantProfile, change ...func(*rigOptions)) *rig {
+func tenantRig(t *testing.T, b icimstest.Behavior, p store.TenantProfile, change ...func(*rigOptions)) *rig {
 	t.Helper()
 	sim := calm()
-	sim.Behaviour = b
+	sim.Behavior = b
 	o := rigOptions{sim: sim, conn: func(c *store.Connection) { c.Profile = p }}
 	for _, f := range change {
 		f(&o)
@@ -78,7 +78,7 @@ func TestEitherWorldSeveralAddresses(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("values %s, group %s, known %q", w.values, w.group, w.or), func(t *testing.T) {
 			t.Parallel()
-			r := tenantRig(t, icimstest.Behaviour{TextValues: w.values, GroupOr: w.group}, store.TenantProfile{SearchOr: w.or, ReadsPair: store.Yes})
+			r := tenantRig(t, icimstest.Behavior{TextValues: w.values, GroupOr: w.group}, store.TenantProfile{SearchOr: w.or, ReadsPair: store.Yes})
 			all := people(n)
 			r.knows(all...)
 			r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), 0, n, 0)
@@ -98,7 +98,7 @@ func TestEitherWorldUnreadableEmail(t *testing.T) {
 	for _, view := range []string{icimstest.Shown, icimstest.Hidden} {
 		for _, or := range []store.Answer{store.Yes, ""} {
 			name := fmt.Sprintf("e-mail %s, known %q: ", view, or)
-			world, profile := icimstest.Behaviour{EmailView: view}, store.TenantProfile{SearchOr: or}
+			world, profile := icimstest.Behavior{EmailView: view}, store.TenantProfile{SearchOr: or}
 			t.Run(name+"known people are adopted, new ones created", func(t *testing.T) {
 				t.Parallel()
 				r := tenantRig(t, world, profile)
@@ -175,7 +175,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("search %s, route %s, second %s, known %q", w.search, w.route, w.second, w.reads), func(t *testing.T) {
 			t.Parallel()
-			r := tenantRig(t, icimstest.Behaviour{PairSearch: w.search, PairRoute: w.route, DuplicateWorkflow: w.second},
+			r := tenantRig(t, icimstest.Behavior{PairSearch: w.search, PairRoute: w.route, DuplicateWorkflow: w.second},
 				store.TenantProfile{SearchOr: store.Yes, ReadsPair: w.reads})
 			all := people(2 * n)
 			for _, id := range r.knows(all...)[:n] { // n of them are on the job already
@@ -191,7 +191,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 			}
 		})
 	}
-	hidden := icimstest.Behaviour{PairSearch: icimstest.Misses, PairRoute: icimstest.Absent, DuplicateWorkflow: icimstest.Allow}
+	hidden := icimstest.Behavior{PairSearch: icimstest.Misses, PairRoute: icimstest.Absent, DuplicateWorkflow: icimstest.Allow}
 	unseen := store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.No, FindsPair: store.No}
 	t.Run("hidden from search and route", func(t *testing.T) {
 		t.Parallel()
@@ -237,7 +237,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 	})
 	t.Run("a gateway without the route", func(t *testing.T) {
 		t.Parallel()
-		r := tenantRig(t, icimstest.Behaviour{}, unverified)
+		r := tenantRig(t, icimstest.Behavior{}, unverified)
 		r.knows(people(n)...)
 		r.sim.AddRule(icimstest.Rule{Route: "workflows.pair", Times: -1, Fault: icimstest.Gateway404})
 		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, people(n)...), 0, n, 0)
@@ -245,7 +245,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 	})
 	t.Run("new people cost no extra call", func(t *testing.T) {
 		t.Parallel()
-		r := tenantRig(t, icimstest.Behaviour{PairSearch: icimstest.Misses}, unverified)
+		r := tenantRig(t, icimstest.Behavior{PairSearch: icimstest.Misses}, unverified)
 		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, people(n)...), n, 0, 0)
 		r.holds(n, n)
 		if asked := r.calls("workflows.pair", "search.applicantworkflows"); asked != 0 {
@@ -254,7 +254,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 	})
 	t.Run("a route that has answered is tried until it answers again", func(t *testing.T) {
 		t.Parallel()
-		r := tenantRig(t, icimstest.Behaviour{PairSearch: icimstest.Misses, DuplicateWorkflow: icimstest.Allow}, unverified)
+		r := tenantRig(t, icimstest.Behavior{PairSearch: icimstest.Misses, DuplicateWorkflow: icimstest.Allow}, unverified)
 		all := people(n)
 		for _, id := range r.knows(all...) {
 			r.tenant.AddWorkflow(id, job, "D10100")
@@ -289,7 +289,7 @@ func TestEitherWorldEmptySearch(t *testing.T) {
 	} {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
-			r := tenantRig(t, icimstest.Behaviour{EmptySearch: w.empty}, w.profile, func(o *rigOptions) {
+			r := tenantRig(t, icimstest.Behavior{EmptySearch: w.empty}, w.profile, func(o *rigOptions) {
 				if w.created == 0 {
 					shortBudget(o)
 				}
@@ -318,7 +318,7 @@ func TestEitherWorldGateway404(t *testing.T) {
 			for _, profile := range []store.TenantProfile{unverified, {SearchOr: store.Yes, ReadsPair: store.Yes}} {
 				t.Run(fmt.Sprintf("%s, %.0f%% of calls, known %q", route, 100*rate, profile.SearchOr), func(t *testing.T) {
 					t.Parallel()
-					r := tenantRig(t, icimstest.Behaviour{}, profile)
+					r := tenantRig(t, icimstest.Behavior{}, profile)
 					all := people(2 * n)
 					r.knows(all[:n]...)
 					if rate > 0 {
@@ -333,7 +333,7 @@ func TestEitherWorldGateway404(t *testing.T) {
 	for _, route := range []string{"people.get", "jobs.get"} {
 		t.Run(route+", a 404 of iCIMS with a code that nobody knows", func(t *testing.T) {
 			t.Parallel()
-			r := tenantRig(t, icimstest.Behaviour{}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes})
+			r := tenantRig(t, icimstest.Behavior{}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes})
 			all := people(n)
 			r.knows(all[:n/2]...)
 			r.sim.AddRule(icimstest.Rule{Route: route, Times: 3, Fault: icimstest.StatusBefore, Status: 404, Code: 8})
@@ -344,7 +344,7 @@ func TestEitherWorldGateway404(t *testing.T) {
 	for fault, created := range map[icimstest.Fault]int{icimstest.Bare404: 1, icimstest.Gateway404: 0, icimstest.Page404: 0} {
 		t.Run("a known person who was purged, "+string(fault), func(t *testing.T) {
 			t.Parallel()
-			r := tenantRig(t, icimstest.Behaviour{}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes}, shortBudget)
+			r := tenantRig(t, icimstest.Behavior{}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes}, shortBudget)
 			first := r.run(tasks.ToJob(job), tasks.Options{}, ana())
 			r.tenant.Purge(r.outcomes(first.ID)[0].Person)
 			r.sim.AddRule(icimstest.Rule{Route: "people.get", Times: -1, Fault: fault})
@@ -353,7 +353,7 @@ func TestEitherWorldGateway404(t *testing.T) {
 		})
 		t.Run("a known person who is there, "+string(fault), func(t *testing.T) {
 			t.Parallel()
-			r := tenantRig(t, icimstest.Behaviour{}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes})
+			r := tenantRig(t, icimstest.Behavior{}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes})
 			r.run(tasks.ToJob(job), tasks.Options{}, ana())
 			r.sim.AddRule(icimstest.Rule{Route: "people.get", Times: 1, Fault: fault})
 			r.ended(r.run(tasks.ToJob(job), tasks.Options{IncludePreviouslyExported: true}, ana()), 0, 1, 0)
@@ -364,7 +364,7 @@ func TestEitherWorldGateway404(t *testing.T) {
 	for _, or := range []store.Answer{store.Yes, ""} {
 		t.Run(fmt.Sprintf("a hit that reads as missing for a while, known %q", or), func(t *testing.T) {
 			t.Parallel()
-			r := tenantRig(t, icimstest.Behaviour{}, store.TenantProfile{SearchOr: or})
+			r := tenantRig(t, icimstest.Behavior{}, store.TenantProfile{SearchOr: or})
 			r.knows(ana())
 			rule := missing
 			rule.Times = 3
@@ -374,7 +374,7 @@ func TestEitherWorldGateway404(t *testing.T) {
 		})
 		t.Run(fmt.Sprintf("a hit that always reads as missing, known %q", or), func(t *testing.T) {
 			t.Parallel()
-			r := tenantRig(t, icimstest.Behaviour{}, store.TenantProfile{SearchOr: or}, shortBudget)
+			r := tenantRig(t, icimstest.Behavior{}, store.TenantProfile{SearchOr: or}, shortBudget)
 			r.knows(ana())
 			rule := missing
 			rule.Times = -1
@@ -391,7 +391,7 @@ func TestEitherWorldManyLongerAddresses(t *testing.T) {
 	t.Run("more people with the exact address than are read", func(t *testing.T) {
 		t.Parallel()
 		const many = 401
-		r := tenantRig(t, icimstest.Behaviour{}, unverified)
+		r := tenantRig(t, icimstest.Behavior{}, unverified)
 		for range many {
 			r.knows(ana())
 		}
@@ -411,7 +411,7 @@ func TestEitherWorldManyLongerAddresses(t *testing.T) {
 				undecided := longer > 200 && profile.IgnoresCase != store.Yes
 				name := fmt.Sprintf("case %s, %d longer addresses, known %q: ", spelling, longer, known)
 				setUp := func(t *testing.T) *rig {
-					r := tenantRig(t, icimstest.Behaviour{SearchEmailCase: spelling}, profile)
+					r := tenantRig(t, icimstest.Behavior{SearchEmailCase: spelling}, profile)
 					for i := range longer {
 						r.tenant.AddPerson(map[string]any{"firstname": "Mariana", "lastname": "Duarte", "email": fmt.Sprintf("mari%d.%s", i, ana().Email)})
 					}
@@ -456,7 +456,7 @@ func TestEitherWorldHiddenPeopleHoldExports(t *testing.T) {
 	for shown, sees := range map[string]store.Answer{icimstest.Everybody: store.Yes, icimstest.Nobody: store.No} {
 		t.Run(shown, func(t *testing.T) {
 			t.Parallel()
-			r := tenantRig(t, icimstest.Behaviour{PeopleInSearch: shown}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes, SeesPeople: sees})
+			r := tenantRig(t, icimstest.Behavior{PeopleInSearch: shown}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes, SeesPeople: sees})
 			all := people(n)
 			r.knows(all...)
 			if sees == store.Yes {

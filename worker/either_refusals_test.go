@@ -16,7 +16,7 @@ import (
 func hides(t *testing.T) *rig {
 	t.Helper()
 	return newRig(t, rigOptions{
-		sim: behaving(icimstest.Behaviour{EntryProblemNames: icimstest.Collection, UnknownListValue: icimstest.Refuse}),
+		sim: behaving(icimstest.Behavior{EntryProblemNames: icimstest.Collection, UnknownListValue: icimstest.Refuse}),
 		tenant: func(c *icimstest.TenantConfig) {
 			hidden := []string{"Hidden"}
 			for i := range 40 {

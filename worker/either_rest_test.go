@@ -61,7 +61,7 @@ func TestEitherWorldCallsPerSecond(t *testing.T) {
 func TestEitherWorldOtherAnswers(t *testing.T) {
 	t.Parallel()
 	const n = 8
-	for name, b := range map[string]icimstest.Behaviour{
+	for name, b := range map[string]icimstest.Behavior{
 		"as documented":                          {},
 		"PATCH replaces collections":             {CollectionPatch: icimstest.Replace},
 		"a known entry is answered without path": {DuplicateEntryLocation: icimstest.Absent},
@@ -122,7 +122,7 @@ func TestEitherWorldSpentQuota(t *testing.T) {
 		for _, after := range []string{icimstest.Absent, icimstest.Present} {
 			t.Run(fmt.Sprintf("%d, Retry-After %s", status, after), func(t *testing.T) {
 				t.Parallel()
-				r := tenantRig(t, icimstest.Behaviour{QuotaStatus: status, RetryAfter: after}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes}, func(o *rigOptions) {
+				r := tenantRig(t, icimstest.Behavior{QuotaStatus: status, RetryAfter: after}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes}, func(o *rigOptions) {
 					o.tenant = func(c *icimstest.TenantConfig) { c.DailyLimit = 1000 }
 				})
 				all := people(n + 2)

@@ -18,7 +18,7 @@ func TestEitherWorldFolder(t *testing.T) {
 		for _, missing := range []string{"", store.MissingFolderCandidate} {
 			t.Run(folder+", missing folder "+missing, func(t *testing.T) {
 				t.Parallel()
-				r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{Folder: folder}), conn: func(c *store.Connection) { c.MissingFolder = missing }, stopped: true})
+				r := newRig(t, rigOptions{sim: behaving(icimstest.Behavior{Folder: folder}), conn: func(c *store.Connection) { c.MissingFolder = missing }, stopped: true})
 				all := people(10)
 				for i, c := range all {
 					in := "D32007"
@@ -62,7 +62,7 @@ func TestEitherWorldFolderOnCreate(t *testing.T) {
 	for _, mode := range []string{icimstest.Warn, icimstest.Refuse} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{UnknownListValue: mode}), conn: func(c *store.Connection) { c.Folder.ID = "C999" }})
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behavior{UnknownListValue: mode}), conn: func(c *store.Connection) { c.Folder.ID = "C999" }})
 			b := r.run(tasks.ToJob(job), tasks.Options{}, people(5)...)
 			for _, o := range r.outcomes(b.ID) {
 				if o.State != store.Done || o.Warnings != "folder_dropped" {
@@ -104,7 +104,7 @@ func TestEitherWorldHiddenSchool(t *testing.T) {
 			t.Run(names+", "+mode, func(t *testing.T) {
 				t.Parallel()
 				r := newRig(t, rigOptions{
-					sim: behaving(icimstest.Behaviour{EntryProblemNames: names, UnknownListValue: mode}),
+					sim: behaving(icimstest.Behavior{EntryProblemNames: names, UnknownListValue: mode}),
 					tenant: func(c *icimstest.TenantConfig) {
 						hidden := []string{}
 						for i := range n {
@@ -147,7 +147,7 @@ func TestEitherWorldOwedEducationIsFilled(t *testing.T) {
 	for _, mode := range []string{icimstest.Refuse, icimstest.Warn} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{UnknownListValue: mode}), tenant: func(c *icimstest.TenantConfig) {
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behavior{UnknownListValue: mode}), tenant: func(c *icimstest.TenantConfig) {
 				c.HiddenEntries = map[string][]string{"lists.school": {"Hidden School"}}
 			}})
 			a := ana()
@@ -156,7 +156,7 @@ func TestEitherWorldOwedEducationIsFilled(t *testing.T) {
 			if o := r.outcomes(first.ID)[0]; !strings.Contains(o.Warnings, "education_owed") || o.State != store.Done {
 				t.Fatalf("outcome %+v", o)
 			}
-			story, err := r.ledger.Story(t.Context(), store.Ref{Customer: customer, Export: r.outcomes(first.ID)[0].Export})
+			story, err := r.ledger.Timeline(t.Context(), store.Ref{Customer: customer, Export: r.outcomes(first.ID)[0].Export})
 			if err != nil || len(story) == 0 {
 				t.Errorf("the timeline lacks it: %+v, %v", story, err)
 			}
@@ -201,7 +201,7 @@ func TestEitherWorldStatusByLabel(t *testing.T) {
 		for _, seen := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, seen before: %v", mode, seen), func(t *testing.T) {
 				t.Parallel()
-				r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{StatusByValue: mode}), stopped: true})
+				r := newRig(t, rigOptions{sim: behaving(icimstest.Behavior{StatusByValue: mode}), stopped: true})
 				if seen {
 					r.tenant.AddWorkflow(r.tenant.AddPerson(existing(map[string]any{"email": "else@example.com"})), job+1, "D10106")
 				}
@@ -241,7 +241,7 @@ func TestEitherWorldStatusIsIgnoredLater(t *testing.T) {
 	for mode, dropped := range map[string]int{icimstest.Accepted: 0, icimstest.IgnoredWarn: n} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			r := tenantRig(t, icimstest.Behaviour{StatusByValue: mode}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes, KeepsStatus: store.Yes})
+			r := tenantRig(t, icimstest.Behavior{StatusByValue: mode}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes, KeepsStatus: store.Yes})
 			b := r.run(tasks.ToJob(job), tasks.Options{}, people(n)...)
 			told := 0
 			for _, o := range r.outcomes(b.ID) {
@@ -264,7 +264,7 @@ func TestEitherWorldUnknownFields(t *testing.T) {
 	for _, mode := range []string{icimstest.Warn, icimstest.Refuse} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{UnknownField: mode, UnknownListValue: mode}), tenant: func(c *icimstest.TenantConfig) {
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behavior{UnknownField: mode, UnknownListValue: mode}), tenant: func(c *icimstest.TenantConfig) {
 				c.LinkedInField, c.WorkExperience.Collection, c.Education.Collection = "", "rcf1", "rcf2"
 				c.PhoneTypes = []string{"Office"}
 			}})

@@ -21,7 +21,7 @@ func TestErasingWhileExportsRun(t *testing.T) {
 	}}})
 	crowd := people(30)
 	options := store.EraseOptions{Who: "ana", Why: "a test", Settle: 500 * time.Millisecond}
-	desk := &operate.Desk{Redis: r.redis, Ledger: r.ledger}
+	desk := &operate.Service{Redis: r.redis, Ledger: r.ledger}
 	erase := func() (left int, erased store.ErasureReceipt) {
 		for _, c := range crowd {
 			receipt, err := desk.Erase(t.Context(), customer, c.ID, options)
@@ -72,7 +72,7 @@ func TestErasingWhileExportsRun(t *testing.T) {
 			t.Errorf("%s is left in %s", c.ID, key)
 		}
 	}
-	audits, err := r.ledger.Audit(t.Context(), []string{customer}, store.AuditOptions{Late: time.Minute})
+	audits, err := r.ledger.Check(t.Context(), []string{customer}, store.CheckOptions{Late: time.Minute})
 	if err != nil || len(audits[0].Violations) > 0 {
 		t.Errorf("audit: %+v, %v", audits, err)
 	}

@@ -20,8 +20,8 @@ import (
 // check returns the kinds of violations that `icims-export check` finds for a customer.
 func (r *rig) check(customer string) string {
 	r.t.Helper()
-	desk := &operate.Desk{Redis: r.redis, Ledger: r.ledger}
-	found, err := desk.Audit(r.t.Context(), []string{customer}, store.AuditOptions{Late: store.DefaultAuditOptions().Late})
+	desk := &operate.Service{Redis: r.redis, Ledger: r.ledger}
+	found, err := desk.Check(r.t.Context(), []string{customer}, store.CheckOptions{Late: store.DefaultCheckOptions().Late})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestForgedKnownPersonIsIgnored(t *testing.T) {
 		})
 		t.Run("a stranger with a hidden email, "+name, func(t *testing.T) {
 			t.Parallel()
-			r := tenantRig(t, icimstest.Behaviour{EmailView: icimstest.Hidden}, store.TenantProfile{})
+			r := tenantRig(t, icimstest.Behavior{EmailView: icimstest.Hidden}, store.TenantProfile{})
 			victim := r.tenant.AddPerson(stranger)
 			forge(r, victim, 0)
 			untouched(t, r, victim, r.run(tasks.ToJob(job), tasks.Options{}, ana()))

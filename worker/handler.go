@@ -87,7 +87,7 @@ func (h *handler) export(ctx context.Context, t *asynq.Task, queue string, one t
 // archiveOwn enqueues the original task of an export that became a dead letter in a substitute
 // task. The original finds the dead letter and is archived.
 func (h *handler) archiveOwn(ctx context.Context, ref store.Ref) error {
-	records, err := h.lane.ledger.Stand(ctx, ref.Customer, []string{ref.Export})
+	records, err := h.lane.ledger.States(ctx, ref.Customer, []string{ref.Export})
 	if err != nil || records[0].State != store.Dead {
 		return err
 	}
@@ -98,7 +98,7 @@ func (h *handler) archiveOwn(ctx context.Context, ref store.Ref) error {
 // deletes the rest.
 func (h *handler) deleteSettled(ctx context.Context, x *export) {
 	var settled []string
-	records, err := h.lane.ledger.Stand(ctx, x.ref.Customer, x.claim.WrongJob())
+	records, err := h.lane.ledger.States(ctx, x.ref.Customer, x.claim.WrongJob())
 	for _, m := range records {
 		if m.State == "" {
 			settled = append(settled, m.Export)

@@ -57,7 +57,7 @@ func TestKeyTableIsComplete(t *testing.T) {
 	if _, _, err := r.ledger.NewAPIKey(t.Context(), store.APIKey{Name: "ana", Scopes: []string{"read"}}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	r.must(r.ledger.Note(t.Context(), store.JournalEntry{What: "pause", Customer: customer}))
+	r.must(r.ledger.AppendAuditLog(t.Context(), store.AuditLogEntry{What: "pause", Customer: customer}))
 	if _, err := r.ledger.Erase(t.Context(), customer, bulk[0].ID, store.EraseOptions{Who: "ana"}); err != nil {
 		t.Fatal(err)
 	}

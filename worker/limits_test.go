@@ -76,7 +76,7 @@ func TestRaisedLimitReopensCalls(t *testing.T) {
 		"the same limits":    {limits, store.Reason(icims.ReasonQuotaExhausted)},
 		"raised limits":      {raised, ""},
 	} {
-		standings, err := r.ledger.StandingsFor(t.Context(), []string{customer}, []store.Caller{{Limits: c.limits}})
+		standings, err := r.ledger.QuotaStatusesFor(t.Context(), []string{customer}, []store.Caller{{Limits: c.limits}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -119,7 +119,7 @@ func (l *lookups) search(ctx context.Context, key chunkKey, x *export) (*chunk, 
 
 // searchFor looks up a chunk and caches the answer.
 func (l *lookups) searchFor(ctx context.Context, key chunkKey, x *export) (*chunk, error) {
-	neighbours, err := l.ledger.Neighbours(ctx, x.claim, key.first, l.size)
+	neighbours, err := l.ledger.Neighbors(ctx, x.claim, key.first, l.size)
 	if err != nil {
 		return nil, err
 	}

@@ -146,7 +146,7 @@ func TestPanicsOfAnExport(t *testing.T) {
 			t.Errorf("it panicked %d times, want 3", n)
 		}
 		broken.Store(false)
-		desk := &operate.Desk{Redis: r.redis, Ledger: r.ledger}
+		desk := &operate.Service{Redis: r.redis, Ledger: r.ledger}
 		if done, err := desk.RetryDead(t.Context(), operate.DeadChoice{Customers: []string{customer}}, operate.DeadOrder{Who: "an operator", Why: "the fix runs"}); err != nil || done.Done != 1 {
 			t.Fatalf("retried: %+v, %v", done, err)
 		}
@@ -204,7 +204,7 @@ func TestPanicsOfAnExport(t *testing.T) {
 		id := r.send(tasks.Prospects, tasks.Options{}, ana())
 		r.eventually("the export is dead", func() bool { o := r.outcomes(id); return len(o) == 1 && o[0].State == store.Dead })
 		broken.Store(false)
-		desk := &operate.Desk{Redis: r.redis, Ledger: r.ledger}
+		desk := &operate.Service{Redis: r.redis, Ledger: r.ledger}
 		if done, err := desk.RetryDead(t.Context(), operate.DeadChoice{Customers: []string{customer}}, operate.DeadOrder{Who: "an operator", Why: "the fix runs"}); err != nil || done.Done != 1 {
 			t.Fatalf("retried: %+v, %v", done, err)
 		}

@@ -265,7 +265,7 @@ func TestReadBackFindsAStatusThatIsIgnored(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{StatusByValue: c.behaviour}), conn: func(conn *store.Connection) {
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behavior{StatusByValue: c.behaviour}), conn: func(conn *store.Connection) {
 				conn.Profile.KeepsStatus = store.Yes // as verified
 			}})
 			b := r.run(tasks.ToJob(job), tasks.Options{}, people(8)...)

@@ -30,7 +30,7 @@ func TestTenantsDiffer(t *testing.T) {
 			name: "a tenant without the history collection gets the person without it",
 			tenant: func(c *icimstest.TenantConfig) {
 				c.WorkExperience.Collection = "rcf3211"
-				c.Behaviour = &icimstest.Behaviour{UnknownField: icimstest.Refuse}
+				c.Behavior = &icimstest.Behavior{UnknownField: icimstest.Refuse}
 			},
 			warnings: "field_refused:workexperience,work_experience_owed",
 		},
@@ -56,7 +56,7 @@ func TestTenantsDiffer(t *testing.T) {
 		},
 		{
 			name:   "a status refused by label is learned from an existing workflow",
-			tenant: func(c *icimstest.TenantConfig) { c.Behaviour = &icimstest.Behaviour{StatusByValue: icimstest.Refused} },
+			tenant: func(c *icimstest.TenantConfig) { c.Behavior = &icimstest.Behavior{StatusByValue: icimstest.Refused} },
 			seed: func(r *rig) {
 				r.tenant.AddWorkflow(r.tenant.AddPerson(existing(map[string]any{"email": "else@example.com"})), job, "D10106")
 			},
@@ -64,7 +64,7 @@ func TestTenantsDiffer(t *testing.T) {
 		},
 		{
 			name:     "a status that cannot be learned is left out",
-			tenant:   func(c *icimstest.TenantConfig) { c.Behaviour = &icimstest.Behaviour{StatusByValue: icimstest.Refused} },
+			tenant:   func(c *icimstest.TenantConfig) { c.Behavior = &icimstest.Behavior{StatusByValue: icimstest.Refused} },
 			warnings: "status_dropped",
 		},
 		{
@@ -118,7 +118,7 @@ func TestTenantCacheSavesCalls(t *testing.T) {
 		tenant: func(c *icimstest.TenantConfig) {
 			c.PhoneTypes = []string{"Office"}
 			c.WorkExperience.Collection = "rcf3211"
-			c.Behaviour = &icimstest.Behaviour{UnknownField: icimstest.Refuse}
+			c.Behavior = &icimstest.Behavior{UnknownField: icimstest.Refuse}
 		},
 		settings: func(s *worker.Settings) { s.LaneConcurrency = 1 },
 	})
@@ -204,7 +204,7 @@ func TestRejectedCredentials(t *testing.T) {
 			t.Errorf("export %+v", o)
 		}
 	}
-	standing, err := r.ledger.Standings(t.Context(), customer)
+	standing, err := r.ledger.QuotaStatuses(t.Context(), customer)
 	if err != nil || standing[0].ClosedExpress.Reason != "icims_credentials" {
 		t.Errorf("standing %+v, %v", standing, err)
 	}
@@ -246,7 +246,7 @@ func TestEitherWorldStatusWarningsAreRight(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := tenantRig(t, icimstest.Behaviour{StatusByValue: w.byLabel}, unverified, func(o *rigOptions) { o.settings = soon })
+			r := tenantRig(t, icimstest.Behavior{StatusByValue: w.byLabel}, unverified, func(o *rigOptions) { o.settings = soon })
 			if w.seeded {
 				r.tenant.AddWorkflow(r.tenant.AddPerson(existing(map[string]any{"email": "else@example.com"})), job, right)
 			}

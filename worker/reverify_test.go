@@ -31,7 +31,7 @@ func TestScheduledVerification(t *testing.T) {
 			r.tenant.SpendQuota(600_000)
 			r.endedControl(r.ask(customer))
 			r.eventually("the answer is counted", func() bool {
-				s, err := r.ledger.Standings(t.Context(), customer)
+				s, err := r.ledger.QuotaStatuses(t.Context(), customer)
 				return err == nil && s[0].Left < s[0].Budget/2
 			})
 		}, 9 * 24 * time.Hour, week, 0},

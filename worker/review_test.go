@@ -31,7 +31,7 @@ func TestMissingRightAffectsOnlyItsExports(t *testing.T) {
 	for _, status := range []int{403, 404} {
 		r := newRig(t, rigOptions{sim: calm(), stopped: true, tenant: func(c *icimstest.TenantConfig) {
 			c.DeniedRoutes = []string{"people.patch"}
-			c.Behaviour = &icimstest.Behaviour{MissingRightStatus: status}
+			c.Behavior = &icimstest.Behavior{MissingRightStatus: status}
 		}})
 		candidates := people(60)
 		r.tenant.AddPerson(existing(map[string]any{"email": candidates[30].Email}))

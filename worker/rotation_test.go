@@ -120,7 +120,7 @@ func sealAll(t *testing.T, ledger *store.Ledger, customer string) func(*store.Le
 		ledger.Finish(ctx, claim, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_server_error", Entry: &store.Entry{What: "dead"}}),
 		ledger.CloseBatch(ctx, batch, 0),
 		ledger.Pause(ctx, customer, store.Pause{By: "ana", Why: "lunch"}),
-		ledger.Note(ctx, store.JournalEntry{Who: "ana", What: "pause", Customer: customer, Outcome: store.JournalDone}))
+		ledger.AppendAuditLog(ctx, store.AuditLogEntry{Who: "ana", What: "pause", Customer: customer, Outcome: store.JournalDone}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,10 +130,10 @@ func sealAll(t *testing.T, ledger *store.Ledger, customer string) func(*store.Le
 		history, err2 := after.ConnectionHistory(ctx, customer)
 		_, err3 := after.CheckAPIKey(ctx, token, now)
 		jobs, err4 := after.Jobs(ctx, customer, store.JobList{})
-		story, err5 := after.Story(ctx, ref)
+		story, err5 := after.Timeline(ctx, ref)
 		payload, err6 := after.Payload(ctx, ref)
 		actions, closed, err7 := after.Actions(ctx, customer, 10)
-		journal, err8 := after.Journal(ctx, store.JournalFilter{})
+		journal, err8 := after.AuditLog(ctx, store.AuditLogFilter{})
 		if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
 			t.Errorf("sealed values: %v", err)
 			return

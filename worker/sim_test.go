@@ -336,7 +336,7 @@ func (w *world) verifyPermits(complain func(string, ...any)) {
 	if err := w.direct.Set(ctx, store.SimulatedClockKey, time.Now().UnixMilli(), 0).Err(); err != nil {
 		w.t.Fatal(err)
 	}
-	s, err := w.ledger.Standings(ctx, "1234")
+	s, err := w.ledger.QuotaStatuses(ctx, "1234")
 	switch {
 	case err != nil:
 		complain("standing: %v", err)

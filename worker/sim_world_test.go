@@ -104,7 +104,7 @@ type plan struct {
 	processes, handlers         int
 	redisFaults, deaths         float64
 	faults                      icimstest.Faults
-	behaviour                   icimstest.Behaviour
+	behaviour                   icimstest.Behavior
 	lookupBatch                 int
 	merges, respell, strays     bool
 	intercept                   icimstest.Fault // by a proxy, in bursts
@@ -133,7 +133,7 @@ func newPlan(rng *rand.Rand) plan {
 			RedirectElsewhere: pick(0, 0, 0.03), Page403: pick(0, 0, 0.03), Page404: pick(0, 0, 0.03), Page404After: pick(0, 0, 0.05),
 			OverlongJSON: pick(0, 0.01), Unauthorized: pick(0, 0.01), SearchLag: time.Duration(pick(0, 5, 25)) * time.Second,
 		},
-		behaviour: icimstest.Behaviour{
+		behaviour: icimstest.Behavior{
 			DuplicateEmail: word(icimstest.Allow, icimstest.Allow, icimstest.Reject400Code4), DuplicateWorkflow: word(icimstest.Allow, icimstest.Reject400, icimstest.ReturnExisting),
 			StatusByValue: word(icimstest.Accepted, icimstest.Refused, icimstest.Ignored, icimstest.IgnoredWarn), SearchEmailCase: word(icimstest.Sensitive, icimstest.Insensitive),
 			WarningCarrier: word(icimstest.Both, icimstest.Header, icimstest.Body),
@@ -165,7 +165,7 @@ func newPlan(rng *rand.Rand) plan {
 }
 
 // profileOf returns a profile of the world: the truth, or nothing for some fields.
-func profileOf(b icimstest.Behaviour, rng *rand.Rand) store.TenantProfile {
+func profileOf(b icimstest.Behavior, rng *rand.Rand) store.TenantProfile {
 	answer := func(yes bool) store.Answer {
 		if rng.IntN(3) == 0 {
 			return ""
@@ -201,7 +201,7 @@ func newWorld(t *testing.T, seed uint64, address string, db int) *world {
 	w.keys = keys
 	w.ledger = store.NewLedger(w.direct, keys, store.WithSimulatedClock())
 	w.copy = redis.NewClient(&redis.Options{Addr: address, DB: db + firstCopyDB, PoolSize: 2})
-	w.sim = icimstest.New(icimstest.Config{Seed: seed, Faults: w.plan.faults, Behaviour: w.plan.behaviour})
+	w.sim = icimstest.New(icimstest.Config{Seed: seed, Faults: w.plan.faults, Behavior: w.plan.behaviour})
 	cfg := icimstest.DemoTenant("1234", "export-user", "secret")
 	cfg.DailyLimit = 1_000_000
 	w.tenant = w.sim.AddTenant(cfg)
@@ -480,7 +480,7 @@ func (w *world) sweep() {
 			w.scheduled = append(w.scheduled, scheduledTask{time.Now(), task{Ref: m.Ref}})
 		}
 	}
-	if err := w.ledger.LookAgain(ctx, "1234", seen, time.Now().Add(recheckAfter)); err != nil {
+	if err := w.ledger.Recheck(ctx, "1234", seen, time.Now().Add(recheckAfter)); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -100,7 +100,7 @@ func (s claimStage) forgedExport(ctx context.Context, x *export) outcome {
 func (l *lane) forged(ctx context.Context, what store.Forgery, ref store.Ref, message string) {
 	l.observer.Forged(what)
 	l.log.Error().Str("export", ref.Export).Str("export_of", ref.Customer).Msg(message)
-	if err := l.ledger.NoteForgery(ctx, l.conn.Customer, what); err != nil {
+	if err := l.ledger.RecordForgery(ctx, l.conn.Customer, what); err != nil {
 		l.log.Warn().Err(err).Fields(store.LogFields(err)).Msg("could not record a forged export")
 	}
 }

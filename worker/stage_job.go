@@ -96,7 +96,7 @@ func (l *lane) readJob(ctx context.Context, job icims.JobID) (store.JobState, er
 func (l *lane) noteJob(ctx context.Context, x *export, state store.JobState) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
 	defer cancel()
-	if err := l.ledger.NoteJob(ctx, x.ref.Customer, int64(x.job), state); err != nil {
+	if err := l.ledger.RecordJob(ctx, x.ref.Customer, int64(x.job), state); err != nil {
 		l.log.Warn().Err(err).Fields(store.LogFields(err)).Msg("could not record the state of a job")
 	}
 }

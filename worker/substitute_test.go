@@ -87,7 +87,7 @@ func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 		}
 
 		r.sim.ClearRules()
-		desk := &operate.Desk{Redis: r.redis, Ledger: r.ledger}
+		desk := &operate.Service{Redis: r.redis, Ledger: r.ledger}
 		done, err := desk.RetryDead(t.Context(), operate.DeadChoice{Customers: []string{customer}, Exports: []string{export}}, operate.DeadOrder{Who: "ana", Why: "the field is corrected"})
 		if err != nil || done.Done != 1 {
 			t.Fatalf("retried %+v, %v", done, err)
@@ -104,7 +104,7 @@ func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		_, export := r.sendRefused()
 		queues := tasks.NewQueues(r.redis, 0)
-		records, err := r.ledger.Stand(t.Context(), customer, []string{export})
+		records, err := r.ledger.States(t.Context(), customer, []string{export})
 		r.must(err)
 		_, err = queues.Substitute(t.Context(), tasks.ExportOf(records[0]))
 		r.must(err)
@@ -126,7 +126,7 @@ func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 		if own, got := customer+":"+r.outcomes(id)[0].Export, r.task(r.inspector().ListRetryTasks); got == own {
 			t.Fatal("the waiting task is no substitute")
 		}
-		desk := &operate.Desk{Redis: r.redis, Ledger: r.ledger}
+		desk := &operate.Service{Redis: r.redis, Ledger: r.ledger}
 		receipt, err := desk.Erase(t.Context(), customer, ana().ID, store.EraseOptions{Who: "ana", Why: "a request"})
 		if err != nil || len(receipt.Exports) != 1 {
 			t.Fatalf("%+v, %v", receipt, err)

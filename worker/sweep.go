@@ -325,7 +325,7 @@ func (s *sweep) pause(ctx context.Context, customer string, now time.Time) error
 	case pause.Over(now):
 		return errors.Join(s.queues.Resume(ctx, customer), s.ledger.EndPause(ctx, customer))
 	case !marked:
-		return errors.Join(s.queues.Pause(ctx, customer), s.ledger.NoteQueuesPaused(ctx, customer))
+		return errors.Join(s.queues.Pause(ctx, customer), s.ledger.RecordQueuesPaused(ctx, customer))
 	case !q.Express.Paused || !q.Normal.Paused || !q.Large.Paused:
 		_, err := s.ledger.Resume(ctx, customer, "asynq", "its queue was resumed")
 		return errors.Join(s.queues.Resume(ctx, customer), err)

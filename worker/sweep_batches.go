@@ -90,7 +90,7 @@ func (r *sweep) tidy(ctx context.Context, customer string, now time.Time) error 
 
 // endedExports reports which exports have ended and are not dead letters.
 func (r *sweep) endedExports(ctx context.Context, customer string, exports []string) (map[string]bool, error) {
-	records, err := r.ledger.Stand(ctx, customer, exports)
+	records, err := r.ledger.States(ctx, customer, exports)
 	ended := map[string]bool{}
 	for _, m := range records {
 		ended[m.Export] = m.State == "" || m.State.Ended() && m.State != store.Dead

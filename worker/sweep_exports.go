@@ -95,7 +95,7 @@ func (s *sweep) interrupted(ctx context.Context, customer string, now time.Time)
 			ids = append(ids, ref.Export)
 		}
 	}
-	records, err := s.ledger.Stand(ctx, customer, ids)
+	records, err := s.ledger.States(ctx, customer, ids)
 	if err != nil {
 		return 0, err
 	}
@@ -128,7 +128,7 @@ func (s *sweep) moveBegun(ctx context.Context, customer string, now time.Time) e
 			late = append(late, tasks.ExportOf(m))
 		}
 	}
-	_, err = s.put(ctx, customer, s.queues.Hurry, late)
+	_, err = s.put(ctx, customer, s.queues.MoveToExpress, late)
 	return err
 }
 
@@ -193,7 +193,7 @@ func (s *sweep) overdue(ctx context.Context, customer string, now time.Time) err
 		if err != nil {
 			return err
 		}
-		if err := s.ledger.LookAgain(ctx, customer, seen, now.Add(recheckAfter)); err != nil || len(late) < sweepPage {
+		if err := s.ledger.Recheck(ctx, customer, seen, now.Add(recheckAfter)); err != nil || len(late) < sweepPage {
 			return err
 		}
 	}
@@ -207,7 +207,7 @@ func (s *sweep) unchanged(ctx context.Context, customer string, exports []tasks.
 	for i, e := range exports {
 		ids[i] = e.Export
 	}
-	records, err := s.ledger.Stand(ctx, customer, ids)
+	records, err := s.ledger.States(ctx, customer, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -65,7 +65,7 @@ func TestUpdate(t *testing.T) {
 		t.Parallel()
 		for _, heed := range []string{icimstest.Sensitive, icimstest.Insensitive} {
 			sim := calm()
-			sim.Behaviour.SearchEmailCase = heed
+			sim.Behavior.SearchEmailCase = heed
 			r := newRig(t, rigOptions{sim: sim})
 			r.tenant.AddPerson(existing(map[string]any{"email": "Ana.Duarte@Example.COM"}))
 			if b := r.run(tasks.Prospects, tasks.Options{}, ana()); b.Updated != 1 {
@@ -126,7 +126,7 @@ func TestUpdate(t *testing.T) {
 		t.Parallel()
 		for _, answer := range []string{icimstest.Reject400, icimstest.ReturnExisting, icimstest.Allow} {
 			sim := calm()
-			sim.Behaviour.DuplicateWorkflow = answer
+			sim.Behavior.DuplicateWorkflow = answer
 			r := newRig(t, rigOptions{sim: sim})
 			person := r.tenant.AddPerson(existing(nil))
 			want := r.tenant.AddWorkflow(person, job, "D10100")

@@ -71,7 +71,7 @@ type upgraded struct {
 	*rig
 	left      previousVersion
 	customers []string
-	desk      *operate.Desk
+	desk      *operate.Service
 }
 
 // newUpgraded fills Redis and the simulator. It starts no worker.
@@ -101,7 +101,7 @@ func newUpgraded(t *testing.T) *upgraded {
 	keys, err := store.ParseKeyset(left.Keyset)
 	u.must(err)
 	u.ledger = store.NewLedger(u.redis, keys)
-	u.desk = &operate.Desk{Redis: u.redis, Ledger: u.ledger}
+	u.desk = &operate.Service{Redis: u.redis, Ledger: u.ledger}
 	u.worker = u.newWorker(func(s *worker.Settings) {
 		shortWaits(s) // creates wait for the settle time after a restart of Redis
 		s.AbandonedAfter = time.Nanosecond
@@ -117,7 +117,7 @@ func (u *upgraded) tenants(customer string) {
 	u.t.Helper()
 	config := icimstest.DemoTenant(customer, "export-user", password)
 	config.DailyLimit = 1_000_000
-	config.Behaviour = &icimstest.Behaviour{DuplicateEmail: icimstest.Allow, DuplicateWorkflow: icimstest.Allow}
+	config.Behavior = &icimstest.Behavior{DuplicateEmail: icimstest.Allow, DuplicateWorkflow: icimstest.Allow}
 	tenant := u.sim.AddTenant(config)
 	for _, p := range u.left.ICIMS[customer].People {
 		tenant.AddPerson(map[string]any{
@@ -347,7 +347,7 @@ func (u *upgraded) inICIMS(customer string, job int64, o store.Outcome) {
 // consistent expects the consistency check to find nothing.
 func (u *upgraded) consistent() {
 	u.t.Helper()
-	found, err := u.desk.Audit(u.t.Context(), u.customers, store.AuditOptions{Late: 5 * time.Minute, Pause: 50 * time.Millisecond})
+	found, err := u.desk.Check(u.t.Context(), u.customers, store.CheckOptions{Late: 5 * time.Minute, Pause: 50 * time.Millisecond})
 	u.must(err)
 	if len(found.Violations) > 0 {
 		u.t.Errorf("the check finds %+v", found.Violations)

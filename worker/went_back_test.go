@@ -31,7 +31,7 @@ func duplicatingRig(t *testing.T, lag time.Duration) *rig {
 	r := newRig(t, rigOptions{
 		stopped: true, sim: calm(),
 		tenant: func(c *icimstest.TenantConfig) {
-			c.Behaviour = &icimstest.Behaviour{DuplicateEmail: icimstest.Allow, DuplicateWorkflow: icimstest.Allow}
+			c.Behavior = &icimstest.Behavior{DuplicateEmail: icimstest.Allow, DuplicateWorkflow: icimstest.Allow}
 		},
 		conn: func(c *store.Connection) { c.Limits.CallsPerSecond, c.Limits.Burst, c.Limits.InFlight = 150, 20, 16 },
 	})

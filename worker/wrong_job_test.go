@@ -80,7 +80,7 @@ func TestWrongJobMakesNoProfile(t *testing.T) {
 		t.Parallel()
 		for _, status := range []int{http.StatusForbidden, http.StatusNotFound} {
 			r := newRig(t, rigOptions{sim: calm(), tenant: func(c *icimstest.TenantConfig) {
-				c.DeniedRoutes, c.Behaviour = []string{"jobs.get"}, &icimstest.Behaviour{MissingRightStatus: status}
+				c.DeniedRoutes, c.Behavior = []string{"jobs.get"}, &icimstest.Behavior{MissingRightStatus: status}
 			}})
 			if b := r.run(tasks.ToJob(job), tasks.Options{}, people(n)...); b.Created != n {
 				t.Errorf("status %d: batch %+v\n%s", status, b, r.logs.Tail())
@@ -251,7 +251,7 @@ func TestNewBatchSettlesDeadLetters(t *testing.T) {
 		t.Errorf("the old batch %+v", old)
 	}
 	for _, o := range r.outcomes(wrong.ID)[:2] {
-		story, err := r.ledger.Story(t.Context(), store.Ref{Customer: customer, Export: o.Export})
+		story, err := r.ledger.Timeline(t.Context(), store.Ref{Customer: customer, Export: o.Export})
 		if err != nil || o.Reason != store.ReasonSettled || o.State != store.Cancelled {
 			t.Fatalf("outcome %+v, %v", o, err)
 		}

@@ -132,7 +132,7 @@ func (y *year) day(customer string, day int) {
 		_, err = y.ledger.Claim(ctx, refs[0], store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
 		y.must(err)
 	}
-	y.must(y.ledger.TellBreaker(ctx, customer, name("w"), "open"))
+	y.must(y.ledger.RecordBreaker(ctx, customer, name("w"), "open"))
 	_, _, err = y.ledger.RecordControlTask(ctx, customer, store.ControlVerify, nil, "ana")
 	y.must(err)
 	_, err = y.ledger.SweepBatches(ctx, customer, worker.DefaultAbandonedAfter)

@@ -101,7 +101,7 @@ func (s batchProgress) Foretold() string {
 	if s.Forecast == nil || s.Over() {
 		return ""
 	}
-	return prose.Sentence(operate.Foretold(*s.Forecast, s.now, len(s.Waits) > 0 && s.Forecast.Waits == ""))
+	return prose.Sentence(operate.ForecastText(*s.Forecast, s.now, len(s.Waits) > 0 && s.Forecast.Waits == ""))
 }
 
 // Lane links to the lane if resuming it unblocks the exports; otherwise it is nil.

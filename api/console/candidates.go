@@ -30,7 +30,7 @@ type candidatesPage struct {
 	ID       string
 	Wrong    *api.FieldProblem
 	// Story is nil without a candidate ID, or if nothing was found.
-	Story   *operate.CandidateStory
+	Story   *operate.CandidateTimeline
 	Exports []exportStory
 	// Words means that iCIMS's messages are shown.
 	Words      bool
@@ -55,7 +55,7 @@ func (p candidatesPage) Self() string {
 
 // exportStory is one export with its timeline.
 type exportStory struct {
-	operate.ExportStory
+	operate.ExportTimeline
 
 	Number int // from 1, oldest first
 }
@@ -138,8 +138,8 @@ func (v *visit) showCandidate() error {
 	return v.page("candidates", "Candidates", p)
 }
 
-func (v *visit) story(id string, words bool) (operate.CandidateStory, error) {
-	var story operate.CandidateStory
+func (v *visit) story(id string, words bool) (operate.CandidateTimeline, error) {
+	var story operate.CandidateTimeline
 	q := url.Values{}
 	if words {
 		q.Set("words", "true")

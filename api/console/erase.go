@@ -14,7 +14,7 @@ import (
 type erasePage struct {
 	Customer string
 	ID       string
-	Story    operate.CandidateStory
+	Story    operate.CandidateTimeline
 	// Waiting, Dead, Ended and Busy count the candidate's exports.
 	Waiting, Dead, Ended, Busy int
 

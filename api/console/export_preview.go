@@ -15,7 +15,7 @@ import (
 
 // previewed is the result of a form's dry run.
 type previewed struct {
-	api.Rehearsal
+	api.DryRun
 
 	Customer, File string
 	Job            int64
@@ -61,10 +61,10 @@ func (v *visit) preview() error {
 func (v *visit) rehearse(in *exportInput, query url.Values, p *previewed) error {
 	p.Job, _ = pickedJob(in.fields, "job")
 	query.Set("dry_run", "true")
-	if err := v.send(http.MethodPost, v.customerPath("exports"), query, in.body, &p.Rehearsal, "Content-Type", in.mediaType); err != nil {
+	if err := v.send(http.MethodPost, v.customerPath("exports"), query, in.body, &p.DryRun, "Content-Type", in.mediaType); err != nil {
 		return err
 	}
-	p.Refused = rowsOf(p.Rehearsal.Refused, p.RefusedRows)
+	p.Refused = rowsOf(p.DryRun.Refused, p.RefusedRows)
 	p.cost = p.costs(v)
 	return nil
 }

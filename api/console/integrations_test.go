@@ -182,7 +182,7 @@ func TestCustomerWithoutConnectionIsToldAboutTheFile(t *testing.T) {
 
 func TestFileConnectionIsListedReadOnly(t *testing.T) {
 	r := newRig(t, func(d *api.Deps, _ *Options) {
-		d.Desk = &operate.Desk{Redis: d.Redis, Ledger: d.Ledger, Filed: func() map[string]store.Connection {
+		d.Desk = &operate.Service{Redis: d.Redis, Ledger: d.Ledger, Filed: func() map[string]store.Connection {
 			return map[string]store.Connection{mine: {Customer: mine, Username: "file-user", Password: "correct horse", PortalURLs: portalURL}}
 		}}
 	})

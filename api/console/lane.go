@@ -18,7 +18,7 @@ type lanePage struct {
 
 	Detail operate.LaneDetail
 	// Happened is the recent activity, newest first.
-	Happened   []operate.Happening
+	Happened   []operate.Activity
 	Batches    []laneBatch
 	MayOperate bool
 	Form       holdForm
@@ -89,7 +89,7 @@ func (v *visit) lane(form holdForm) (lanePage, error) {
 	p.laneRow = laneRow{p.Detail.Lane, clock}
 	p.Happened = p.Detail.Happened(clock)
 	for _, b := range p.Detail.Batches {
-		p.Batches = append(p.Batches, laneBatch{b, prose.Sentence(operate.Foretold(b.Forecast, v.Now(), p.Detail.Kept()))})
+		p.Batches = append(p.Batches, laneBatch{b, prose.Sentence(operate.ForecastText(b.Forecast, v.Now(), p.Detail.Kept()))})
 	}
 	return p, nil
 }

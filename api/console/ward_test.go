@@ -95,7 +95,7 @@ func (w ward) spend(customer string) {
 // breaks reports a worker's open circuit breaker for a customer.
 func (w ward) breaks(customer string) {
 	w.t.Helper()
-	if err := w.ledger.TellBreaker(w.t.Context(), customer, "w-1", "open"); err != nil {
+	if err := w.ledger.RecordBreaker(w.t.Context(), customer, "w-1", "open"); err != nil {
 		w.t.Fatal(err)
 	}
 }

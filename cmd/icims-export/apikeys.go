@@ -42,7 +42,7 @@ func (c *apikeysNewCommand) Run(ctx context.Context, p *process) error {
 	defer closeRedis()
 	key.By = whoIs(c.Who)
 	var token string
-	err = o.logged(ctx, &store.JournalEntry{What: "apikeys new", Object: key.Name, Who: c.Who, Why: c.Why}, func() error {
+	err = o.logged(ctx, &store.AuditLogEntry{What: "apikeys new", Object: key.Name, Who: c.Who, Why: c.Why}, func() error {
 		key, token, err = o.Ledger.NewAPIKey(ctx, key, now)
 		if err != nil {
 			return o.lost(err)
@@ -208,7 +208,7 @@ func (c *apikeysRevokeCommand) Run(ctx context.Context, p *process) error {
 	defer closeRedis()
 	id := keyIDOf(c.ID)
 	var key store.APIKey
-	err = o.loggedIfPossible(ctx, &store.JournalEntry{What: "apikeys revoke", Object: id, Who: c.Who, Why: c.Why}, func() error {
+	err = o.loggedIfPossible(ctx, &store.AuditLogEntry{What: "apikeys revoke", Object: id, Who: c.Who, Why: c.Why}, func() error {
 		key, err = o.Ledger.RevokeAPIKey(ctx, id, time.Now())
 		switch {
 		case errors.Is(err, store.ErrNoAPIKey):

@@ -18,7 +18,7 @@ const logTimeout = 5 * time.Second
 // logged records a change in the audit log before and after making it. If the first entry
 // fails, nothing is changed. The entry contains What and Why; the rest is filled in, and change may
 // add the object. A change for several customers is recorded for each.
-func (o *operator) logged(ctx context.Context, e *store.JournalEntry, change func() error, customers ...string) error {
+func (o *operator) logged(ctx context.Context, e *store.AuditLogEntry, change func() error, customers ...string) error {
 	enter := o.logEntry(ctx, e, customers)
 	if err := enter(store.JournalAsked); err != nil {
 		return &unloggedError{err}
@@ -32,7 +32,7 @@ func (o *operator) logged(ctx context.Context, e *store.JournalEntry, change fun
 
 // loggedIfPossible is logged for a change that revokes access: it is made even if the audit log
 // cannot be written, with a warning.
-func (o *operator) loggedIfPossible(ctx context.Context, e *store.JournalEntry, change func() error) error {
+func (o *operator) loggedIfPossible(ctx context.Context, e *store.AuditLogEntry, change func() error) error {
 	enter := o.logEntry(ctx, e, nil)
 	askErr := enter(store.JournalAsked)
 	err, doneErr := changed(enter, change)
@@ -43,18 +43,18 @@ func (o *operator) loggedIfPossible(ctx context.Context, e *store.JournalEntry, 
 }
 
 // logEntry returns a function that records a change with its outcome.
-func (o *operator) logEntry(ctx context.Context, e *store.JournalEntry, customers []string) func(store.JournalOutcome) error {
+func (o *operator) logEntry(ctx context.Context, e *store.AuditLogEntry, customers []string) func(store.AuditLogOutcome) error {
 	e.Request = "cli-" + strings.ToLower(rand.Text()[:12])
 	e.Who = whoIs(e.Who)
 	if len(customers) == 0 {
 		customers = []string{e.Customer}
 	}
-	return func(outcome store.JournalOutcome) error {
+	return func(outcome store.AuditLogOutcome) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTimeout)
 		defer cancel()
 		for _, e.Customer = range customers {
 			e.At, e.Outcome = time.Time{}, outcome
-			if err := o.Ledger.Note(ctx, *e); err != nil {
+			if err := o.Ledger.AppendAuditLog(ctx, *e); err != nil {
 				return err
 			}
 		}
@@ -63,7 +63,7 @@ func (o *operator) logEntry(ctx context.Context, e *store.JournalEntry, customer
 }
 
 // changed makes a change and records its outcome.
-func changed(enter func(store.JournalOutcome) error, change func() error) (err, enterErr error) {
+func changed(enter func(store.AuditLogOutcome) error, change func() error) (err, enterErr error) {
 	err = change()
 	outcome := store.JournalDone
 	if err != nil {

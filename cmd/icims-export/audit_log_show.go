@@ -38,7 +38,7 @@ func (c *journalCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	f := store.JournalFilter{Who: c.Who, What: c.What, Since: since}
+	f := store.AuditLogFilter{Who: c.Who, What: c.What, Since: since}
 	if c.Customer != "" {
 		f.Customers = []string{c.Customer}
 	}
@@ -51,7 +51,7 @@ func (c *journalCommand) Run(ctx context.Context, p *process) error {
 			return err
 		}
 	}
-	removed, err := o.Ledger.CheckJournal(ctx)
+	removed, err := o.Ledger.CheckAuditLog(ctx)
 	if err != nil {
 		return o.lost(err)
 	}
@@ -74,11 +74,11 @@ func (c *journalCommand) Run(ctx context.Context, p *process) error {
 }
 
 // journal reads up to limit entries, latest first. Pages may be short.
-func (o *operator) journal(ctx context.Context, f store.JournalFilter, limit int) ([]store.JournalEntry, error) {
-	var entries []store.JournalEntry
+func (o *operator) journal(ctx context.Context, f store.AuditLogFilter, limit int) ([]store.AuditLogEntry, error) {
+	var entries []store.AuditLogEntry
 	for {
 		f.Limit = limit - len(entries)
-		page, err := o.Ledger.Journal(ctx, f)
+		page, err := o.Ledger.AuditLog(ctx, f)
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +90,7 @@ func (o *operator) journal(ctx context.Context, f store.JournalFilter, limit int
 	}
 }
 
-func writeJournal(p *process, entries []store.JournalEntry) error {
+func writeJournal(p *process, entries []store.AuditLogEntry) error {
 	width, onTerminal := terminal(p.stdout)
 	rows := make([][]cell, 0, 1+len(entries))
 	rows = append(rows, header("when", "who", "what", "outcome", "customer", "object", "why"))
@@ -116,6 +116,6 @@ func writeJournal(p *process, entries []store.JournalEntry) error {
 	return t.write(rows...)
 }
 
-var outcomeColours = map[store.JournalOutcome]colour{
+var outcomeColours = map[store.AuditLogOutcome]colour{
 	store.JournalAsked: dim, store.JournalDone: green, store.JournalRefused: yellow, store.JournalFailed: red, store.JournalSealed: red,
 }

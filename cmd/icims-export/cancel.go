@@ -72,7 +72,7 @@ func (c *cancelCommand) Run(ctx context.Context, p *process) error {
 	if c.DryRun {
 		err = cancel()
 	} else {
-		err = o.logged(ctx, &store.JournalEntry{What: "cancel", Customer: r.Customer, Object: string(r.Batch), Who: r.Who, Why: c.Why}, cancel)
+		err = o.logged(ctx, &store.AuditLogEntry{What: "cancel", Customer: r.Customer, Object: string(r.Batch), Who: r.Who, Why: c.Why}, cancel)
 	}
 	r.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()
 	if errors.Is(err, store.ErrNoBatch) {

@@ -77,13 +77,13 @@ func (c *checkCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	options := store.DefaultAuditOptions()
+	options := store.DefaultCheckOptions()
 	options.Late = c.Late
-	r, err := o.Audit(ctx, customers, options)
+	r, err := o.Check(ctx, customers, options)
 	if err != nil {
 		return o.lost(err)
 	}
-	removed, err := o.Ledger.CheckJournal(ctx)
+	removed, err := o.Ledger.CheckAuditLog(ctx)
 	if err != nil {
 		return o.lost(err)
 	}
@@ -146,7 +146,7 @@ const clean = "Clean."
 // shownViolations limits the violations of one kind per customer in text output.
 const shownViolations = 20
 
-func printAudit(p *process, r operate.AuditResult) {
+func printAudit(p *process, r operate.CheckResult) {
 	out, s := p.stdout, style{p.colours(p.stdout)}
 	width, _ := terminal(out)
 	writeAudits(out, s, width, r.Customers)
@@ -194,7 +194,7 @@ func writeRisks(out io.Writer, width int, risks []string) {
 }
 
 // writeOutage prints the outage, if it may have caused the violations.
-func writeOutage(out io.Writer, width int, r operate.AuditResult) {
+func writeOutage(out io.Writer, width int, r operate.CheckResult) {
 	if o := r.Outage; o != nil && (o.Trouble != "" || !r.Clean) {
 		fmt.Fprintln(out)
 		hang(out, width, "", o.String())
@@ -216,7 +216,7 @@ func placeOf(v store.Violation) string {
 	return "[" + strings.Join(append(parts, v.Kind), ", ") + "]"
 }
 
-func writeAudits(out io.Writer, s style, width int, audits []store.Audit) {
+func writeAudits(out io.Writer, s style, width int, audits []store.CustomerCheck) {
 	right := map[int]bool{}
 	for i := range 8 {
 		right[i] = true

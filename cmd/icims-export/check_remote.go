@@ -46,7 +46,7 @@ func (c *checkCommand) readBack(ctx context.Context, o *operator, plan readback.
 		e      store.ControlTask
 		joined bool
 	)
-	err := o.logged(ctx, &store.JournalEntry{What: "check --remote", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+	err := o.logged(ctx, &store.AuditLogEntry{What: "check --remote", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
 		e, joined, err = o.RequestControl(ctx, c.Customer, store.ControlReadBack, plan.Args, whoIs(c.Who))
 		return err
 	})

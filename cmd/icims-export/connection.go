@@ -167,7 +167,7 @@ func (c *connectionAddCommand) Run(ctx context.Context, p *process) error {
 	}
 	defer closeRedis()
 	var stored store.StoredConnection
-	err = o.logged(ctx, &store.JournalEntry{What: "connection add", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+	err = o.logged(ctx, &store.AuditLogEntry{What: "connection add", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
 		stored, err = o.AddConnection(ctx, conn, whoIs(c.Who), c.Why)
 		return err
 	})
@@ -242,7 +242,7 @@ func (c *connectionEditCommand) Run(ctx context.Context, p *process) error {
 		return usageError("give a reason with --why; the audit log records it")
 	}
 	var stored store.StoredConnection
-	err = o.logged(ctx, &store.JournalEntry{What: "connection edit", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+	err = o.logged(ctx, &store.AuditLogEntry{What: "connection edit", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
 		stored, err = o.EditConnection(ctx, before, after, whoIs(c.Who), c.Why)
 		return err
 	})

@@ -45,7 +45,7 @@ func (c *connectionRemoveCommand) Run(ctx context.Context, p *process) error {
 	if c.DryRun {
 		err = remove()
 	} else {
-		err = o.logged(ctx, &store.JournalEntry{What: "connection remove", Customer: c.Customer, Who: c.Who, Why: c.Why}, remove)
+		err = o.logged(ctx, &store.AuditLogEntry{What: "connection remove", Customer: c.Customer, Who: c.Who, Why: c.Why}, remove)
 	}
 	if err != nil {
 		return o.removeFailed(err, c.Customer)

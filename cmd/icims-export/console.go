@@ -43,10 +43,10 @@ func mountConsole(server *api.Server, idle time.Duration, log zerolog.Logger) (f
 func noteChange(ledger *store.Ledger, r *http.Request, c monitoring.Change) (func(error), error) {
 	const longest = 5 * time.Second
 	who, request := console.Visitor(r)
-	enter := func(outcome store.JournalOutcome) error {
+	enter := func(outcome store.AuditLogOutcome) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), longest)
 		defer cancel()
-		return ledger.Note(ctx, store.JournalEntry{
+		return ledger.AppendAuditLog(ctx, store.AuditLogEntry{
 			At: time.Now(), Request: request, Outcome: outcome, Who: who.Name, Key: who.Key, What: "asynq " + c.What, Customer: c.Customer, Object: c.Object(),
 		})
 	}

@@ -27,12 +27,12 @@ type deadDiscardCommand struct{ deadAct }
 
 // Run retries the selected dead letters.
 func (c *deadRetryCommand) Run(ctx context.Context, p *process) error {
-	return c.run(ctx, p, deadAction{name: "retry", do: (*operate.Desk).RetryDead})
+	return c.run(ctx, p, deadAction{name: "retry", do: (*operate.Service).RetryDead})
 }
 
 // Run discards the selected dead letters.
 func (c *deadDiscardCommand) Run(ctx context.Context, p *process) error {
-	return c.run(ctx, p, deadAction{name: "discard", do: (*operate.Desk).DiscardDead})
+	return c.run(ctx, p, deadAction{name: "discard", do: (*operate.Service).DiscardDead})
 }
 
 // deadAction is an action on dead letters.
@@ -40,7 +40,7 @@ type deadAction struct {
 	name string
 	// job is the target job of a transfer; 0 otherwise.
 	job int64
-	do  func(*operate.Desk, context.Context, operate.DeadChoice, operate.DeadOrder) (operate.DeadResult, error)
+	do  func(*operate.Service, context.Context, operate.DeadChoice, operate.DeadOrder) (operate.DeadResult, error)
 }
 
 // object describes the selection in the audit log.
@@ -86,13 +86,13 @@ func (c *deadAct) run(ctx context.Context, p *process, d deadAction) error {
 	}
 	var result operate.DeadResult
 	act := func() (err error) {
-		result, err = d.do(o.Desk, ctx, search, operate.DeadOrder{Who: whoIs(c.Who), Why: c.Why})
+		result, err = d.do(o.Service, ctx, search, operate.DeadOrder{Who: whoIs(c.Who), Why: c.Why})
 		return err
 	}
 	if len(customers) == 0 {
 		err = act() // nothing to change
 	} else {
-		err = o.logged(ctx, &store.JournalEntry{What: "dead " + d.name, Object: d.object(c.What), Who: c.Who, Why: c.Why}, act, customers...)
+		err = o.logged(ctx, &store.AuditLogEntry{What: "dead " + d.name, Object: d.object(c.What), Who: c.Who, Why: c.Why}, act, customers...)
 	}
 	if err != nil {
 		return o.actFailed(err)

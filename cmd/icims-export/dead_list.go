@@ -57,7 +57,7 @@ func (c *deadListCommand) Run(ctx context.Context, p *process) error {
 		write = deadTable(p.stdout, style{p.colours(p.stdout)}, width)
 	}
 	counts, shown := operate.DeadCounts{}, 0
-	err = o.DeadLetters(ctx, search, func(_ string, page []operate.Letter) error {
+	err = o.DeadLetters(ctx, search, func(_ string, page []operate.DeadLetter) error {
 		counts.Add(page)
 		if limit > 0 {
 			page = page[:min(len(page), limit-shown)]
@@ -123,8 +123,8 @@ func writeCountsByReason(out io.Writer, width int, counts operate.DeadCounts) {
 	_, _ = io.WriteString(out, b.String())
 }
 
-func deadJSON(out io.Writer) func([]operate.Letter) error {
-	return func(page []operate.Letter) error {
+func deadJSON(out io.Writer) func([]operate.DeadLetter) error {
+	return func(page []operate.DeadLetter) error {
 		encoder := json.NewEncoder(out)
 		encoder.SetEscapeHTML(false)
 		for _, d := range page {
@@ -139,9 +139,9 @@ func deadJSON(out io.Writer) func([]operate.Letter) error {
 var deadTitles = []string{"customer", "candidate", "export", "batch", "died", "attempts", "reason", "title", "person", "operation", "status", "codes", "transaction"}
 
 // deadTabs writes one tab-separated line per dead letter, for scripts.
-func deadTabs(out io.Writer) func([]operate.Letter) error {
+func deadTabs(out io.Writer) func([]operate.DeadLetter) error {
 	titled := false
-	return func(page []operate.Letter) error {
+	return func(page []operate.DeadLetter) error {
 		var b strings.Builder
 		if !titled {
 			titled = true
@@ -159,10 +159,10 @@ func deadTabs(out io.Writer) func([]operate.Letter) error {
 	}
 }
 
-func deadTable(out io.Writer, s style, width int) func([]operate.Letter) error {
+func deadTable(out io.Writer, s style, width int) func([]operate.DeadLetter) error {
 	t := table{out: out, style: s, width: width}
 	titled := false
-	return func(page []operate.Letter) error {
+	return func(page []operate.DeadLetter) error {
 		if len(page) == 0 {
 			return nil
 		}

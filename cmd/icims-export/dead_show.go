@@ -68,8 +68,8 @@ func (c *deadShowCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-func (c *deadShowCommand) read(ctx context.Context, o *operator, l operate.Letter) (operate.ExplainedDead, error) {
-	shown, err := o.ExplainDead(ctx, l, operate.Storyteller{Words: c.ShowData})
+func (c *deadShowCommand) read(ctx context.Context, o *operator, l operate.DeadLetter) (operate.ExplainedDead, error) {
+	shown, err := o.ExplainDead(ctx, l, operate.TimelineWriter{Words: c.ShowData})
 	if err != nil {
 		return shown, o.lost(err)
 	}

@@ -20,7 +20,7 @@ func (c *deadTransferCommand) Run(ctx context.Context, p *process) error {
 	if c.ToJob < 1 {
 		return usageError("--to-job must be the system id of a job, a positive number")
 	}
-	return c.run(ctx, p, deadAction{"transfer", c.ToJob, func(d *operate.Desk, ctx context.Context, choice operate.DeadChoice, o operate.DeadOrder) (operate.DeadResult, error) {
+	return c.run(ctx, p, deadAction{"transfer", c.ToJob, func(d *operate.Service, ctx context.Context, choice operate.DeadChoice, o operate.DeadOrder) (operate.DeadResult, error) {
 		if warning := d.JobWarning(ctx, choice.Customers[0], c.ToJob); warning != "" {
 			p.sayf("! %s", warning)
 		}

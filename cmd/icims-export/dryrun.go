@@ -336,7 +336,7 @@ func (d *dryRun) writeOthers() {
 func (d *dryRun) setForecast(ctx context.Context) []string {
 	e, customer := &d.estimate, d.command.Customer
 	kind := store.KindOf(d.command.Job, d.command.IncludeExported)
-	e.Forecast = forecast.Of(time.Now(), e.Demand(store.Costs{}, kind), store.Standing{}, d.conn.Limits)
+	e.Forecast = forecast.Of(time.Now(), e.Demand(store.Costs{}, kind), store.QuotaStatus{}, d.conn.Limits)
 	if d.operator == nil {
 		return nil
 	}

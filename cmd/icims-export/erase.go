@@ -41,7 +41,7 @@ func (c *eraseCommand) Run(ctx context.Context, p *process) error {
 	}
 	var receipt store.ErasureReceipt
 	// The audit log does not name the candidate.
-	err = o.logged(ctx, &store.JournalEntry{What: "erase", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+	err = o.logged(ctx, &store.AuditLogEntry{What: "erase", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
 		receipt, err = c.erase(ctx, o)
 		return err
 	})

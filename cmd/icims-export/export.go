@@ -142,7 +142,7 @@ func (c *exportCommand) submit(ctx context.Context, p *process, rows iter.Seq2[t
 	}
 	r := c.newReport(p)
 	o := &operator{p.desk(client, ledger, false), p}
-	entry := &store.JournalEntry{What: "export", Customer: c.Customer}
+	entry := &store.AuditLogEntry{What: "export", Customer: c.Customer}
 	err = o.logged(ctx, entry, func() (err error) {
 		r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings, tasks.WithTraces(provider)), rows)
 		entry.Object = string(r.receipt.Batch)

@@ -20,13 +20,13 @@ type batchForecast struct {
 
 // text formats the forecast.
 func (r *batchForecast) text() string {
-	return prose.Sentence(operate.Foretold(r.forecast, time.Now(), len(r.warnings) > 0 && r.forecast.Waits == ""))
+	return prose.Sentence(operate.ForecastText(r.forecast, time.Now(), len(r.warnings) > 0 && r.forecast.Waits == ""))
 }
 
 // forecastOf forecasts the end of an open batch. It returns nil if Redis fails, since the rest of
 // the output is more important.
-func (p *process) forecastOf(ctx context.Context, desk *operate.Desk, b store.Batch) *batchForecast {
-	r, err := desk.Prospect(ctx, b, p.waits())
+func (p *process) forecastOf(ctx context.Context, desk *operate.Service, b store.Batch) *batchForecast {
+	r, err := desk.ETA(ctx, b, p.waits())
 	if err != nil {
 		return nil
 	}

@@ -105,7 +105,7 @@ func (c *keysResealCommand) Run(ctx context.Context, p *process) error {
 	defer closeRedis()
 	started := time.Now()
 	r := resealed{Key: o.Ledger.Keys().Primary()}
-	entry := &store.JournalEntry{What: "keys reseal", Object: idText(r.Key)}
+	entry := &store.AuditLogEntry{What: "keys reseal", Object: idText(r.Key)}
 	if err := o.logged(ctx, entry, func() error { return c.reseal(ctx, o, &r) }); err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (c *keysAdoptCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return o.lost(err)
 	}
-	err = o.logged(ctx, &store.JournalEntry{What: "keys adopt", Why: c.Why}, func() error {
+	err = o.logged(ctx, &store.AuditLogEntry{What: "keys adopt", Why: c.Why}, func() error {
 		if err := o.Ledger.AdoptKeyset(ctx); err != nil {
 			return o.lost(err)
 		}

@@ -25,7 +25,7 @@ func (c *keysRotateCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	// Only the keyset in use gets a new key.
-	if err := changeKeyset(ctx, p, keys, next, store.JournalEntry{What: "keys rotate", Object: idText(id)}); err != nil {
+	if err := changeKeyset(ctx, p, keys, next, store.AuditLogEntry{What: "keys rotate", Object: idText(id)}); err != nil {
 		return err
 	}
 	width, _ := terminal(p.stdout)
@@ -47,7 +47,7 @@ func keyAdded(ctx context.Context, p *process, keys *store.Keyset) error {
 
 // changeKeyset replaces the keyset file and records that in the audit log. The keyset must be the
 // store's. Without a usable Redis it prints a warning and changes the file.
-func changeKeyset(ctx context.Context, p *process, keys, next *store.Keyset, entry store.JournalEntry) error {
+func changeKeyset(ctx context.Context, p *process, keys, next *store.Keyset, entry store.AuditLogEntry) error {
 	write := func() error { return writeKeyset(p, next) }
 	asked, err := withStore(ctx, p, keys, "compared with it, and the change not recorded in the audit log", func(o *operator) error {
 		return o.logged(ctx, &entry, write)
@@ -107,7 +107,7 @@ func (c *keysPromoteCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	if err := changeKeyset(ctx, p, keys, next, store.JournalEntry{What: "keys promote", Object: idText(id)}); err != nil {
+	if err := changeKeyset(ctx, p, keys, next, store.AuditLogEntry{What: "keys promote", Object: idText(id)}); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.stdout, "Key %s seals new values.\n", idText(id))
@@ -153,7 +153,7 @@ func (c *keysDropCommand) Run(ctx context.Context, p *process) error {
 	if slices.Contains(checked, id) {
 		return usageError("key %s was used since the last reseal: run icims-export keys reseal first", idText(id))
 	}
-	err = o.logged(ctx, &store.JournalEntry{What: "keys drop", Object: idText(id)}, func() error { return writeKeyset(p, next) })
+	err = o.logged(ctx, &store.AuditLogEntry{What: "keys drop", Object: idText(id)}, func() error { return writeKeyset(p, next) })
 	if err != nil {
 		return err
 	}

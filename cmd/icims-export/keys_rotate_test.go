@@ -75,7 +75,7 @@ func TestKeysAreRotatedResealedAndDropped(t *testing.T) {
 // keyChanges returns the key changes in the audit log, latest first.
 func (w *ward) keyChanges() string {
 	w.t.Helper()
-	page, err := store.NewLedger(w.redis, w.keys()).Journal(w.t.Context(), store.JournalFilter{})
+	page, err := store.NewLedger(w.redis, w.keys()).AuditLog(w.t.Context(), store.AuditLogFilter{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

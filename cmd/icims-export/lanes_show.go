@@ -118,7 +118,7 @@ func (l shownLane) printBatches(out io.Writer, s style, width int) {
 			break
 		}
 		hang(out, width, fmt.Sprintf("  %s  ", b.ID), fmt.Sprintf("to %s, %s of %s ended; %s",
-			targetOf(b.Batch), prose.Grouped(b.Accepted-b.Moving()), prose.Grouped(b.Accepted), operate.Foretold(b.Forecast, now, l.Kept())))
+			targetOf(b.Batch), prose.Grouped(b.Accepted-b.Moving()), prose.Grouped(b.Accepted), operate.ForecastText(b.Forecast, now, l.Kept())))
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 
 // operator has what commands need that read or change the workers' data.
 type operator struct {
-	*operate.Desk
+	*operate.Service
 	p *process
 }
 
@@ -63,9 +63,9 @@ func openAnyKeyset(ctx context.Context, p *process, needKeys bool) (*operator, f
 }
 
 // desk returns the admin service. closed means that there are no sealing keys.
-func (p *process) desk(client redis.UniversalClient, ledger *store.Ledger, closed bool) *operate.Desk {
+func (p *process) desk(client redis.UniversalClient, ledger *store.Ledger, closed bool) *operate.Service {
 	hosts, _ := hostPolicy(p.settings) // without a policy there are no links
-	d := &operate.Desk{
+	d := &operate.Service{
 		Redis: client, Ledger: ledger, Closed: closed, Hosts: hosts, DummyDomain: p.settings.DummyEmailDomain, TaskRetention: p.settings.TaskRetention, Filed: p.filed(zerolog.Nop()).usable,
 	}
 	d.Jobs = d.NewLister(jobsSettings(p.settings), time.Now)

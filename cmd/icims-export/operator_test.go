@@ -128,7 +128,7 @@ func TestManyDeadLetters(t *testing.T) {
 	}
 	r = w.call("audit", "--json")
 	r.wantStatus(t, statusDone)
-	if got := decode[operate.AuditResult](t, r.out); !got.Clean || got.Customers[0].Done != many || !got.Worker {
+	if got := decode[operate.CheckResult](t, r.out); !got.Clean || got.Customers[0].Done != many || !got.Worker {
 		t.Errorf("got %s", r.out)
 	}
 	if people := w.tenant.People(); len(people) != many {

@@ -58,7 +58,7 @@ func (c *pauseCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	var r operate.Paused
-	err = o.logged(ctx, &store.JournalEntry{What: "pause", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+	err = o.logged(ctx, &store.AuditLogEntry{What: "pause", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
 		r, err = o.Pause(ctx, c.Customer, store.Pause{By: whoIs(c.Who), Why: c.Why, At: now, Until: end})
 		return err
 	})
@@ -108,7 +108,7 @@ func (c *resumeCommand) Run(ctx context.Context, p *process) error {
 	}
 	defer closeRedis()
 	var r operate.Paused
-	err = o.logged(ctx, &store.JournalEntry{What: "resume", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+	err = o.logged(ctx, &store.AuditLogEntry{What: "resume", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
 		r, err = o.Resume(ctx, c.Customer, whoIs(c.Who), c.Why)
 		return err
 	})

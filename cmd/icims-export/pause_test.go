@@ -114,7 +114,7 @@ func TestPauseAndResume(t *testing.T) {
 		}
 	})
 	t.Run("resume says what else blocks the exports", func(t *testing.T) {
-		if err := w.ledger.TellBreaker(t.Context(), "1234", "w-1", "open"); err != nil {
+		if err := w.ledger.RecordBreaker(t.Context(), "1234", "w-1", "open"); err != nil {
 			t.Fatal(err)
 		}
 		w.call("resume", "1234", "--why=done").wantAll(t, "But: iCIMS keeps failing")

@@ -111,7 +111,7 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 }
 
 // newAPI returns the API configured by the settings.
-func newAPI(desk *operate.Desk, s config.Settings, hosts icims.HostPolicy, log zerolog.Logger, options ...tasks.ClientOption) (*api.Server, error) {
+func newAPI(desk *operate.Service, s config.Settings, hosts icims.HostPolicy, log zerolog.Logger, options ...tasks.ClientOption) (*api.Server, error) {
 	server, err := api.New(api.Deps{
 		Redis: desk.Redis, Ledger: desk.Ledger, Producer: newProducer(desk.Redis, desk.Ledger, s, options...), Desk: desk, Hosts: hosts, Settings: apiSettings(s), Log: log,
 	})

@@ -66,7 +66,7 @@ func (c *sessionsEndCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	err = o.loggedIfPossible(ctx, &store.JournalEntry{What: "sessions end", Object: c.ID, Who: c.Who, Why: c.Why}, func() error {
+	err = o.loggedIfPossible(ctx, &store.AuditLogEntry{What: "sessions end", Object: c.ID, Who: c.Who, Why: c.Why}, func() error {
 		switch err := o.Ledger.EndSession(ctx, c.ID); {
 		case errors.Is(err, store.ErrNoSession):
 			return usageError("no open session has that ID: icims-export sessions list shows the IDs")

@@ -34,15 +34,15 @@ func (c *showCommand) Run(ctx context.Context, p *process) error {
 	if err := o.known(ctx, c.Customer); err != nil {
 		return err
 	}
-	var shown operate.CandidateStory
+	var shown operate.CandidateTimeline
 	read := func() error {
-		if shown, err = o.CandidateStory(ctx, c.Customer, c.Candidate, operate.Storyteller{Words: c.Words}); err != nil {
+		if shown, err = o.CandidateTimeline(ctx, c.Customer, c.Candidate, operate.TimelineWriter{Words: c.Words}); err != nil {
 			return o.lost(err)
 		}
 		return nil
 	}
 	if c.Words {
-		err = o.logged(ctx, &store.JournalEntry{What: "show --words", Customer: c.Customer, Object: o.Ledger.CandidateReference(c.Customer, c.Candidate), Who: c.Who}, read)
+		err = o.logged(ctx, &store.AuditLogEntry{What: "show --words", Customer: c.Customer, Object: o.Ledger.CandidateReference(c.Customer, c.Candidate), Who: c.Who}, read)
 	} else {
 		err = read()
 	}
@@ -59,7 +59,7 @@ func (c *showCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-func printStory(p *process, shown operate.CandidateStory) {
+func printStory(p *process, shown operate.CandidateTimeline) {
 	out, s := p.stdout, style{p.colours(p.stdout)}
 	width, _ := terminal(out)
 	fmt.Fprintf(out, "Candidate %s of customer %s\n", s.paint(bold, shown.Candidate), shown.Customer)

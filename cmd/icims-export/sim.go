@@ -85,7 +85,7 @@ func (c *simCommand) simulator() (*icimstest.Simulator, []icimstest.TenantConfig
 		cfg.Latency = icimstest.Latency{Rate: 1, Min: c.Latency, Max: c.Latency}
 	}
 	if c.RetryAfter {
-		cfg.Behaviour.RetryAfter = icimstest.Present
+		cfg.Behavior.RetryAfter = icimstest.Present
 	}
 	tenants, err := c.tenants()
 	if err != nil {

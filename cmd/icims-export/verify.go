@@ -45,7 +45,7 @@ func (c *verifyCommand) verify(ctx context.Context, o *operator) error {
 		joined bool
 	)
 	args := verify.Args{Job: c.Job, NoTestCandidate: c.NoTestCandidate}
-	err := o.logged(ctx, &store.JournalEntry{What: "verify", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+	err := o.logged(ctx, &store.AuditLogEntry{What: "verify", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
 		e, joined, err = o.RequestControl(ctx, c.Customer, store.ControlVerify, args, whoIs(c.Who))
 		return err
 	})

@@ -68,7 +68,7 @@ func (c *call) render(a answer) response {
 	h["Strict-Transport-Security"] = []string{"max-age=7776000"}
 	h["X-Content-Type-Options"] = []string{"nosniff"}
 	h["X-Frame-Options"] = []string{"SAMEORIGIN"}
-	carrier, transaction := Both, c.sim.cfg.Behaviour.TransactionHeader
+	carrier, transaction := Both, c.sim.cfg.Behavior.TransactionHeader
 	if c.tenant != nil {
 		carrier, transaction = c.tenant.behaviour.WarningCarrier, c.tenant.behaviour.TransactionHeader
 	}

@@ -49,7 +49,7 @@ func TestBasic(t *testing.T) {
 func TestBlockedAddress(t *testing.T) {
 	for _, status := range []int{403, 401} {
 		cfg := calm()
-		cfg.Behaviour.BlockedIPStatus = status
+		cfg.Behavior.BlockedIPStatus = status
 		b := open(t, cfg)
 		b.tenant.Block()
 		b.must(status, "GET", "", "")
@@ -61,7 +61,7 @@ func TestBlockedAddress(t *testing.T) {
 func TestMissingRight(t *testing.T) {
 	for _, status := range []int{403, 404} {
 		cfg := calm()
-		cfg.Behaviour.MissingRightStatus = status
+		cfg.Behavior.MissingRightStatus = status
 		b := open(t, cfg)
 		b.tenant.Deny("search.people")
 		r := b.must(status, "POST", "/search/people", `{"filters":[`+byEmail("a@example.com")+`]}`)

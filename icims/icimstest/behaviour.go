@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Behaviour sets what iCIMS does where it is not publicly documented. Each switch represents one
+// Behavior sets what iCIMS does where it is not publicly documented. Each switch represents one
 // assumption. An empty switch takes its default, the value listed first.
-type Behaviour struct {
+type Behavior struct {
 	// DuplicateEmail is the response to POST /people with an address that a person already has:
 	// allow, reject400code4 or reject409.
 	DuplicateEmail string `json:"duplicate_email,omitempty" yaml:"duplicate_email"`
@@ -134,8 +134,8 @@ const (
 	Granted        = "granted"
 )
 
-func (b Behaviour) withDefaults() Behaviour {
-	return b.over(Behaviour{
+func (b Behavior) withDefaults() Behavior {
+	return b.over(Behavior{
 		DuplicateEmail:         Allow,
 		DuplicateWorkflow:      Reject400,
 		CollectionPatch:        Append,
@@ -170,7 +170,7 @@ func (b Behaviour) withDefaults() Behaviour {
 }
 
 // over returns b with empty switches taken from base.
-func (b Behaviour) over(base Behaviour) Behaviour {
+func (b Behavior) over(base Behavior) Behavior {
 	fill(&b.DuplicateEmail, base.DuplicateEmail)
 	fill(&b.DuplicateWorkflow, base.DuplicateWorkflow)
 	fill(&b.CollectionPatch, base.CollectionPatch)
@@ -212,7 +212,7 @@ func fill[T comparable](v *T, def T) {
 }
 
 // check refuses unknown values: a misspelled one would be ignored silently.
-func (b Behaviour) check() error {
+func (b Behavior) check() error {
 	for _, s := range []struct {
 		name, value string
 		allowed     []string

@@ -17,7 +17,7 @@ func TestTheREADMEListsEverySwitch(t *testing.T) {
 		t.Fatal(err)
 	}
 	allowed := regexp.MustCompile(`is not one of \[(.*)\]$`)
-	for f := range reflect.TypeFor[Behaviour]().Fields() {
+	for f := range reflect.TypeFor[Behavior]().Fields() {
 		row := ""
 		for line := range strings.Lines(string(readme)) {
 			if strings.HasPrefix(line, "| `"+f.Name+"`") {
@@ -30,9 +30,9 @@ func TestTheREADMEListsEverySwitch(t *testing.T) {
 		if f.Type.Kind() != reflect.String {
 			continue
 		}
-		b := reflect.New(reflect.TypeFor[Behaviour]()).Elem()
+		b := reflect.New(reflect.TypeFor[Behavior]()).Elem()
 		b.FieldByIndex(f.Index).SetString("no such value")
-		m := allowed.FindStringSubmatch(b.Interface().(Behaviour).check().Error())
+		m := allowed.FindStringSubmatch(b.Interface().(Behavior).check().Error())
 		if m == nil {
 			t.Fatalf("%s: any value is allowed", f.Name)
 		}

@@ -40,7 +40,7 @@ func TestCollectionEntries(t *testing.T) {
 	for mode, location := range map[string]bool{Existing: true, Absent: false} {
 		t.Run("an identical entry is success without change, Location "+mode, func(t *testing.T) {
 			cfg := refusing()
-			cfg.Behaviour.DuplicateEntryLocation = mode
+			cfg.Behavior.DuplicateEntryLocation = mode
 			b := open(t, cfg)
 			path := b.createAna("")
 			const body = `{"phonetype":{"value":"Mobile"},"phonenumber":"1"}`
@@ -97,7 +97,7 @@ func TestCollectionPatch(t *testing.T) {
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			cfg := refusing()
-			cfg.Behaviour.CollectionPatch = tc.mode
+			cfg.Behavior.CollectionPatch = tc.mode
 			b := open(t, cfg)
 			path := b.createAna(`,"phones":[{"phonenumber":"1"},{"phonenumber":"2"}]`)
 			b.must(204, "PATCH", path, `{"phones":`+tc.body+`}`)

@@ -13,7 +13,7 @@ type Config struct {
 	// Now is the simulator's clock; nil means time.Now.
 	Now func() time.Time
 	// Behaviour is the default for tenants that do not set their own.
-	Behaviour Behaviour
+	Behavior Behavior
 	// Faults are the initial fault rates; see SetFaults.
 	Faults Faults
 	// Latency delays responses.
@@ -74,7 +74,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.Latency = c.Latency.withDefaults()
 	c.Quirks = c.Quirks.withDefaults()
-	c.Behaviour = c.Behaviour.withDefaults()
+	c.Behavior = c.Behavior.withDefaults()
 	c.Faults = c.Faults.withDefaults()
 	return c
 }

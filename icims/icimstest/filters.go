@@ -21,7 +21,7 @@ type filterDef[R any] struct {
 
 // compile turns a search into a predicate over records and removes filters that the behaviour
 // ignores. A filter unknown to the record type rejects the whole search.
-func compile[R any](g *group, defs map[string]filterDef[R], b Behaviour) (func(R) bool, *problem) {
+func compile[R any](g *group, defs map[string]filterDef[R], b Behavior) (func(R) bool, *problem) {
 	if g.any {
 		switch b.GroupOr {
 		case Refused:

@@ -24,7 +24,7 @@ func calm() Config {
 // refusing is calm, but refuses unknown field names and marks the primary entry.
 func refusing() Config {
 	c := calm()
-	c.Behaviour.UnknownField, c.Behaviour.EntryPrimary = Refuse, Present
+	c.Behavior.UnknownField, c.Behavior.EntryPrimary = Refuse, Present
 	return c
 }
 

@@ -201,7 +201,7 @@ func TestRetryAfter(t *testing.T) {
 	clock := newClock(noon.Add(11*time.Hour + 30*time.Minute))
 	cfg := calm()
 	cfg.Now = clock.Now
-	cfg.Behaviour.RetryAfter = Present
+	cfg.Behavior.RetryAfter = Present
 	for _, c := range []struct {
 		name   string
 		limits Limits

@@ -104,7 +104,7 @@ func TestCreatePerson(t *testing.T) {
 	})
 	t.Run("overlong text may be cut instead", func(t *testing.T) {
 		cfg := calm()
-		cfg.Behaviour.OverlongText = Truncate
+		cfg.Behavior.OverlongText = Truncate
 		b := open(t, cfg)
 		path := b.createAna(`,"workexperience":[{"worktitle":"` + strings.Repeat("é", 65) + `"}]`)
 		got := b.must(200, "GET", path+"?fields=workexperience", "").json(t)["workexperience"].([]any)[0].(map[string]any)["worktitle"]
@@ -114,7 +114,7 @@ func TestCreatePerson(t *testing.T) {
 	})
 	t.Run("an unknown list value may be left out with a warning", func(t *testing.T) {
 		cfg := calm()
-		cfg.Behaviour.UnknownListValue = Warn
+		cfg.Behavior.UnknownListValue = Warn
 		b := open(t, cfg)
 		r := b.must(201, "POST", "/people", ana+`,"phones":[{"phonenumber":"1","phonetype":{"value":"Satellite"}}]}`)
 		if diff := cmp.Diff([]string{"4 phones.phonetype: The list value Satellite is not valid."}, r.problems(t, "warnings")); diff != "" {
@@ -141,7 +141,7 @@ func TestDuplicateEmail(t *testing.T) {
 	for mode, status := range map[string]int{Allow: 201, Reject400Code4: 400, Reject409: 409} {
 		t.Run(mode, func(t *testing.T) {
 			cfg := calm()
-			cfg.Behaviour.DuplicateEmail = mode
+			cfg.Behavior.DuplicateEmail = mode
 			b := open(t, cfg)
 			b.createAna("")
 			r := b.must(status, "POST", "/people", `{"firstname":"A","lastname":"D","email":"ANA.duarte@example.com"}`)
@@ -300,7 +300,7 @@ func TestSourceName(t *testing.T) {
 	for carrier, want := range map[string][2]bool{Both: {true, true}, Header: {true, false}, Body: {false, true}} {
 		t.Run("the warning carrier is "+carrier, func(t *testing.T) {
 			cfg := calm()
-			cfg.Behaviour.WarningCarrier = carrier
+			cfg.Behavior.WarningCarrier = carrier
 			b := open(t, cfg)
 			r := b.must(201, "POST", "/people", ana+`,"source":"SeekOut","sourcename":"Campaign"}`)
 			if got := [2]bool{r.header.Get("X-Warning") != "", len(r.body) > 0}; got != want {

@@ -50,7 +50,7 @@ func TestDailyLimit(t *testing.T) {
 	})
 	for _, status := range []int{403, 503} {
 		cfg := calm()
-		cfg.Behaviour.QuotaStatus = status
+		cfg.Behavior.QuotaStatus = status
 		b := open(t, cfg)
 		b.tenant.SpendQuota(1 << 20)
 		if r := b.must(status, "GET", "", ""); r.header.Get("X-Ratelimit-Remaining") != "0" {

@@ -101,7 +101,7 @@ func TestSearchPeople(t *testing.T) {
 	})
 	t.Run("== may ignore case", func(t *testing.T) {
 		cfg := calm()
-		cfg.Behaviour.SearchEmailCase = Insensitive
+		cfg.Behavior.SearchEmailCase = Insensitive
 		b := open(t, cfg)
 		id := b.tenant.AddPerson(map[string]any{"email": "ANA@example.com"})
 		if diff := cmp.Diff([]int64{id}, b.search("people", byEmail("ana@example.com")).hits(t)); diff != "" {

@@ -18,13 +18,13 @@ func hostileTenant(rng *rand.Rand, now func() time.Time) *Tenant {
 	cfg.Now = now
 	cfg.Faults.SearchLag = time.Minute
 	if rng.IntN(2) == 0 {
-		cfg.Behaviour.SearchEmailCase = Insensitive
+		cfg.Behavior.SearchEmailCase = Insensitive
 	}
 	if rng.IntN(2) == 0 {
-		cfg.Behaviour.TextValues = Any
+		cfg.Behavior.TextValues = Any
 	}
 	if rng.IntN(4) == 0 {
-		cfg.Behaviour.GroupOr = First
+		cfg.Behavior.GroupOr = First
 	}
 	tenant := New(cfg).AddTenant(TenantConfig{Customer: customer, Username: "user", Password: "secret"})
 	for id := int64(1); id <= 3; id++ {

@@ -29,7 +29,7 @@ type Simulator struct {
 
 // New returns a Simulator without tenants. It panics on an unknown behaviour.
 func New(cfg Config) *Simulator {
-	if err := cfg.Behaviour.check(); err != nil {
+	if err := cfg.Behavior.check(); err != nil {
 		panic("icimstest: " + err.Error())
 	}
 	cfg = cfg.withDefaults()

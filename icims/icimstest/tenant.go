@@ -14,7 +14,7 @@ import (
 type Tenant struct {
 	sim       *Simulator
 	cfg       TenantConfig
-	behaviour Behaviour
+	behaviour Behavior
 	creds     atomic.Pointer[credentials]
 	blocked   atomic.Bool
 	barred    atomic.Bool                     // no API rights at all
@@ -52,9 +52,9 @@ func (s *Simulator) AddTenant(cfg TenantConfig) *Tenant {
 		panic("icimstest: " + err.Error())
 	}
 	cfg = cfg.withDefaults()
-	t := &Tenant{sim: s, cfg: cfg, behaviour: s.cfg.Behaviour}
-	if cfg.Behaviour != nil {
-		t.behaviour = cfg.Behaviour.over(s.cfg.Behaviour)
+	t := &Tenant{sim: s, cfg: cfg, behaviour: s.cfg.Behavior}
+	if cfg.Behavior != nil {
+		t.behaviour = cfg.Behavior.over(s.cfg.Behavior)
 	}
 	t.creds.Store(&credentials{cfg.Username, cfg.Password, cfg.HMACKey, cfg.ClientID, cfg.ClientSecret})
 	t.SetWebServices(t.behaviour.WebServices == Granted)

@@ -58,7 +58,7 @@ type TenantConfig struct {
 	// DeniedRoutes are routes (see Routes) the account has no right to.
 	DeniedRoutes []string `yaml:"denied_routes" json:"denied_routes,omitempty"`
 	// Behaviour overrides the simulator's switches for this tenant.
-	Behaviour *Behaviour `yaml:"behaviour" json:"behaviour,omitempty"`
+	Behavior *Behavior `yaml:"behaviour" json:"behaviour,omitempty"`
 
 	Portals []Portal         `yaml:"portals" json:"portals,omitempty"`
 	Jobs    []Job            `yaml:"jobs" json:"jobs,omitempty"`
@@ -139,8 +139,8 @@ func (c TenantConfig) check() error {
 	if err := errors.Join(c.Limits.check(), c.SecondSpender.check()); err != nil {
 		return err
 	}
-	if c.Behaviour != nil {
-		return c.Behaviour.check()
+	if c.Behavior != nil {
+		return c.Behavior.check()
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func TestUnstoredFields(t *testing.T) {
 func TestPeopleWhomNoSearchShows(t *testing.T) {
 	for shown, want := range map[string]int{Everybody: 1, Nobody: 0} {
 		cfg := calm()
-		cfg.Behaviour.PeopleInSearch = shown
+		cfg.Behavior.PeopleInSearch = shown
 		b := open(t, cfg)
 		id := b.tenant.AddPerson(map[string]any{"firstname": "A", "lastname": "D", "email": "a@example.com"})
 		found := b.must(200, "POST", "/search/people", `{"filters":[{"name":"person.email","value":["a@example.com"],"operator":"=="}]}`).json(t)["searchResults"].([]any)
@@ -43,7 +43,7 @@ func TestPeopleWhomNoSearchShows(t *testing.T) {
 		}
 		b.must(200, "GET", "/people/"+itoa(id), "")
 	}
-	if err := (Behaviour{PeopleInSearch: "some"}).check(); err == nil {
+	if err := (Behavior{PeopleInSearch: "some"}).check(); err == nil {
 		t.Error("a value that there is not")
 	}
 }

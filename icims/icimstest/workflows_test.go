@@ -59,7 +59,7 @@ func TestCreateWorkflow(t *testing.T) {
 	}
 	t.Run("a status by value may be refused", func(t *testing.T) {
 		cfg := calm()
-		cfg.Behaviour.StatusByValue = Refused
+		cfg.Behavior.StatusByValue = Refused
 		b := open(t, cfg)
 		b.createAna("")
 		b.must(400, "POST", "/applicantworkflows", `{"baseprofile":1709,"associatedprofile":90001,"status":{"value":"Recruiter Submitted"}}`)
@@ -68,7 +68,7 @@ func TestCreateWorkflow(t *testing.T) {
 	for mode, want := range map[string]string{First: "D10100", None: ""} {
 		t.Run("without a status it takes "+mode, func(t *testing.T) {
 			cfg := calm()
-			cfg.Behaviour.MissingStatus = mode
+			cfg.Behavior.MissingStatus = mode
 			b := open(t, cfg)
 			b.createAna("")
 			b.must(201, "POST", "/applicantworkflows", `{"baseprofile":1709,"associatedprofile":90001}`)
@@ -100,7 +100,7 @@ func TestDuplicateWorkflow(t *testing.T) {
 	for _, tc := range cases {
 		t.Run(tc.mode, func(t *testing.T) {
 			cfg := calm()
-			cfg.Behaviour.DuplicateWorkflow = tc.mode
+			cfg.Behavior.DuplicateWorkflow = tc.mode
 			b := open(t, cfg)
 			b.createAna("")
 			const body = `{"baseprofile":1709,"associatedprofile":90001}`

@@ -10,10 +10,10 @@ import (
 )
 
 // world starts a simulator with one switch changed.
-func world(t *testing.T, turn func(*Behaviour)) *bench {
+func world(t *testing.T, turn func(*Behavior)) *bench {
 	t.Helper()
 	cfg := calm()
-	turn(&cfg.Behaviour)
+	turn(&cfg.Behavior)
 	return open(t, cfg)
 }
 
@@ -32,7 +32,7 @@ func TestSearchesForSeveralAddresses(t *testing.T) {
 		{group, First, Refused, 400, 0},
 	} {
 		t.Run(fmt.Sprintf("%.20s, values %s, group %s", tc.search, tc.textValues, tc.groupOr), func(t *testing.T) {
-			b := world(t, func(w *Behaviour) { w.TextValues, w.GroupOr = tc.textValues, tc.groupOr })
+			b := world(t, func(w *Behavior) { w.TextValues, w.GroupOr = tc.textValues, tc.groupOr })
 			b.tenant.AddPerson(map[string]any{"email": "ana@example.com"})
 			r := b.must(tc.status, "POST", "/search/people?staleness=0", tc.search)
 			if tc.status == 200 && len(r.hits(t)) != tc.hits {
@@ -53,7 +53,7 @@ func TestEmptySearches(t *testing.T) {
 		Uncoded:      {200, `{"errors":[{"errorCode":"CODE","errorMessage":"MESSAGE"}]}`},
 	} {
 		t.Run(shape, func(t *testing.T) {
-			b := world(t, func(w *Behaviour) { w.EmptySearch = shape })
+			b := world(t, func(w *Behavior) { w.EmptySearch = shape })
 			for _, search := range []string{"/search/people", "/search/applicantworkflows"} {
 				filter := `{"filters":[{"name":"person.id","value":["1"]}]}`
 				if strings.HasSuffix(search, "workflows") {
@@ -68,7 +68,7 @@ func TestEmptySearches(t *testing.T) {
 }
 
 func TestAHiddenEmailIsFoundAndNotShown(t *testing.T) {
-	b := world(t, func(w *Behaviour) { w.EmailView = Hidden })
+	b := world(t, func(w *Behavior) { w.EmailView = Hidden })
 	path := b.createAna("")
 	if p := b.must(200, "GET", path, "").json(t); p["email"] != nil || p["firstname"] == nil {
 		t.Error(p)
@@ -87,7 +87,7 @@ func TestPairs(t *testing.T) {
 		{Denied, Present, 403, 0, 200}, {Refused, Present, 400, 0, 200},
 	} {
 		t.Run(tc.search+" "+tc.route, func(t *testing.T) {
-			b := world(t, func(w *Behaviour) { w.PairSearch, w.PairRoute = tc.search, tc.route })
+			b := world(t, func(w *Behavior) { w.PairSearch, w.PairRoute = tc.search, tc.route })
 			person := b.tenant.AddPerson(map[string]any{"email": "ana@example.com"})
 			flow := b.tenant.AddWorkflow(person, 1709, "D10100")
 			pair := fmt.Sprintf(`{"name":"applicantworkflow.person.id","value":["%d"]},{"name":"applicantworkflow.job.id","value":["1709"]}`, person)

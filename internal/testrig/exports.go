@@ -157,7 +157,7 @@ func Refs(customer string, ids ...string) []store.Ref {
 // the ledger gets a task in the bulk queue.
 func Enqueue(t testing.TB, client redis.UniversalClient, l *store.Ledger, customer string, exports ...string) {
 	t.Helper()
-	stand, err := l.Stand(t.Context(), customer, exports)
+	stand, err := l.States(t.Context(), customer, exports)
 	if err != nil {
 		t.Fatal(err)
 	}
