@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -72,12 +72,12 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
 		lines := lineWriter{w}
 		noMore := lines.keepAlive(cancel)
 		defer noMore() // after a panic, too: nothing may be written once the handler has returned
-		result, err := s.Desk.Check(ctx, customer, store.DefaultCheckOptions())
+		result, err := s.Admin.Check(ctx, customer, store.DefaultCheckOptions())
 		noMore()
 		s.endAudit(lines, r, result, err)
 		return
 	}
-	result, err := s.Desk.Check(ctx, customer, store.DefaultCheckOptions())
+	result, err := s.Admin.Check(ctx, customer, store.DefaultCheckOptions())
 	if err != nil {
 		s.refuse(w, r, err)
 		return
@@ -113,7 +113,7 @@ func (l lineWriter) keepAlive(gone func()) func() {
 	})
 }
 
-func (s *Server) endAudit(lines lineWriter, r *http.Request, result operate.CheckResult, err error) {
+func (s *Server) endAudit(lines lineWriter, r *http.Request, result admin.CheckResult, err error) {
 	if err != nil {
 		p := s.problemOf(r.Context(), err)
 		_ = lines.write(AuditLine{Problem: p}) // the client is gone
@@ -128,7 +128,7 @@ func (s *Server) endAudit(lines lineWriter, r *http.Request, result operate.Chec
 	_ = lines.write(AuditLine{Result: &report}) // as above
 }
 
-func reportOf(r operate.CheckResult, most int) AuditReport {
+func reportOf(r admin.CheckResult, most int) AuditReport {
 	report := AuditReport{Clean: r.Clean, Worker: r.Worker, Seconds: r.Seconds, ViolationsFound: len(r.Violations) + r.More, Violations: r.Violations[:min(len(r.Violations), most)]}
 	for _, a := range r.Customers {
 		report.Counts = AuditCounts{

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -52,11 +52,11 @@ func (s *Server) enterConnection(ctx context.Context, in *putConnectionInput, c 
 		if in.IfMatch != "" {
 			return nil, problem(CodeConnectionChanged, "The customer has no connection.")
 		}
-		added, err := s.Desk.AddConnection(ctx, c, p.Name, in.Body.Why)
+		added, err := s.Admin.AddConnection(ctx, c, p.Name, in.Body.Why)
 		if err != nil {
 			return nil, err
 		}
-		return shownConnection(http.StatusCreated, operate.ViewConnection(added, s.Hosts)), nil
+		return shownConnection(http.StatusCreated, admin.ViewConnection(added, s.Hosts)), nil
 	case err != nil && !errors.Is(err, store.ErrSealed):
 		return nil, err
 	case in.IfNoneMatch != "":
@@ -66,11 +66,11 @@ func (s *Server) enterConnection(ctx context.Context, in *putConnectionInput, c 
 	case strings.TrimSpace(in.Body.Why) == "":
 		return nil, whyMissing("why")
 	}
-	edited, err := s.Desk.EditConnection(ctx, before, c, p.Name, in.Body.Why)
+	edited, err := s.Admin.EditConnection(ctx, before, c, p.Name, in.Body.Why)
 	if err != nil {
 		return nil, err
 	}
-	return shownConnection(http.StatusOK, operate.ViewConnection(edited, s.Hosts)), nil
+	return shownConnection(http.StatusOK, admin.ViewConnection(edited, s.Hosts)), nil
 }
 
 // whyMissing refuses a change without a reason.
@@ -91,7 +91,7 @@ type deleteConnectionInput struct {
 
 func (in *deleteConnectionInput) changesNothing() bool { return in.DryRun }
 
-func (s *Server) deleteConnection(ctx context.Context, in *deleteConnectionInput) (*struct{ Body operate.Removal }, error) {
+func (s *Server) deleteConnection(ctx context.Context, in *deleteConnectionInput) (*struct{ Body admin.Removal }, error) {
 	if strings.TrimSpace(in.Why) == "" && !in.DryRun {
 		return nil, whyMissing("query.why")
 	}
@@ -99,12 +99,12 @@ func (s *Server) deleteConnection(ctx context.Context, in *deleteConnectionInput
 	if err != nil {
 		return nil, err
 	}
-	removal, err := s.Desk.RemoveConnection(ctx, in.Customer, operate.RemovalOrder{
+	removal, err := s.Admin.RemoveConnection(ctx, in.Customer, admin.RemovalOrder{
 		Who: principalOf(ctx).Name, Why: in.Why, Revision: revision, CancelExports: in.Exports == "cancel", EraseMarkers: in.Markers == "erase",
 		Patience: time.Duration(in.Patience) * time.Second, DryRun: in.DryRun,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &struct{ Body operate.Removal }{removal}, nil
+	return &struct{ Body admin.Removal }{removal}, nil
 }

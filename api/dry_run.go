@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/mapping"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -16,7 +16,7 @@ func (s *Server) dryRun(ctx context.Context, batch tasks.Batch, conn store.Conne
 	out := DryRun{DryRun: true}
 	const page = 500
 	var pending []tasks.Payload
-	domain := s.Desk.DummyDomain
+	domain := s.Admin.DummyDomain
 	if conn.DummyDomain != "" {
 		domain = conn.DummyDomain
 	}
@@ -57,7 +57,7 @@ func (s *Server) dryRun(ctx context.Context, batch tasks.Batch, conn store.Conne
 	out.MoreRefused, out.MoreWarned = receipt.MoreRefused, receipt.MoreWarned
 	out.JobTitle, out.JobWarning = s.jobNotes(ctx, batch)
 	kind := store.KindOf(batch.Target.Job, batch.Options.IncludePreviouslyExported)
-	p, err := s.Desk.Demand(ctx, batch.Customer, kind, out.Estimate, conn.Limits.Or(store.DefaultLimits()), s.waits())
+	p, err := s.Admin.Demand(ctx, batch.Customer, kind, out.Estimate, conn.Limits.Or(store.DefaultLimits()), s.waits())
 	out.Forecast, out.Waits = p.Forecast, p.Waits
 	return out, err
 }
@@ -117,4 +117,4 @@ func (s *Server) exportedBefore(ctx context.Context, batch tasks.Batch, candidat
 }
 
 // waits returns how blocked exports are described to API callers.
-func (s *Server) waits() operate.Waits { return operate.Waits{Clock: prose.UTC} }
+func (s *Server) waits() admin.Waits { return admin.Waits{Clock: prose.UTC} }

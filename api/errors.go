@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/connections"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/jobs"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -52,7 +52,7 @@ func problemOf(err error) *Problem {
 			return newProblem(s.code, "")
 		}
 	}
-	if _, ok := errors.AsType[*operate.UnknownCustomerError](err); ok {
+	if _, ok := errors.AsType[*admin.UnknownCustomerError](err); ok {
 		return newProblem(CodeCustomerUnknown, "")
 	}
 	if changed, ok := errors.AsType[*store.ConnectionChangedError](err); ok {

@@ -80,7 +80,7 @@ func (s *Server) bind(r *http.Request, req *request) error {
 		return problem(CodeCustomerUnknown, "")
 	}
 	if !req.op.handlesUnknown() {
-		if err := s.Desk.Known(r.Context(), customer); err != nil {
+		if err := s.Admin.Known(r.Context(), customer); err != nil {
 			return err
 		}
 	}

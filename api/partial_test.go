@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -18,18 +18,18 @@ func TestPartialResultsAreReported(t *testing.T) {
 		code   Code
 		detail string
 	}{
-		"a walk that Redis broke off": {&operate.BrokenOffError{Done: 12, Thing: "dead letter", Err: fmt.Errorf("x: %w", io.EOF)}, CodeUnavailable, "Stopped after 12 dead letters. Repeat the request to continue."},
+		"a walk that Redis broke off": {&admin.BrokenOffError{Done: 12, Thing: "dead letter", Err: fmt.Errorf("x: %w", io.EOF)}, CodeUnavailable, "Stopped after 12 dead letters. Repeat the request to continue."},
 		"one that sent candidates into a batch": {
-			&operate.BrokenOffError{Done: 2, Thing: "dead letter", Err: io.EOF, Batches: []store.BatchID{"1234-aa"}}, CodeUnavailable, "Repeat the request to continue. The candidates continue in batch 1234-aa.",
+			&admin.BrokenOffError{Done: 2, Thing: "dead letter", Err: io.EOF, Batches: []store.BatchID{"1234-aa"}}, CodeUnavailable, "Repeat the request to continue. The candidates continue in batch 1234-aa.",
 		},
 		"one that sent them into two, which is unrecorded": {
-			&operate.UnrecordedError{Done: 2, Thing: "dead letter", Err: io.EOF, Batches: []store.BatchID{"1234-aa", "1234-bb"}}, CodeUnavailable, "actions. The candidates continue in the batches 1234-aa, 1234-bb.",
+			&admin.UnrecordedError{Done: 2, Thing: "dead letter", Err: io.EOF, Batches: []store.BatchID{"1234-aa", "1234-bb"}}, CodeUnavailable, "actions. The candidates continue in the batches 1234-aa, 1234-bb.",
 		},
-		"one that a bug broke off": {&operate.BrokenOffError{Done: 1, Thing: "export", Err: errors.New("ana@example.com")}, CodeInternal, "after 1 export."},
+		"one that a bug broke off": {&admin.BrokenOffError{Done: 1, Thing: "export", Err: errors.New("ana@example.com")}, CodeInternal, "after 1 export."},
 		"an action that is unrecorded": {
-			errors.Join(&operate.UnrecordedError{Done: 2, Thing: "export", Err: store.ErrSealed}, io.EOF), CodeCannotOpen, "Done (2 exports), but not recorded",
+			errors.Join(&admin.UnrecordedError{Done: 2, Thing: "export", Err: store.ErrSealed}, io.EOF), CodeCannotOpen, "Done (2 exports), but not recorded",
 		},
-		"a pause that may hold": {&operate.PauseUnknownError{Err: io.EOF}, CodeUnavailable, "Check the customer's lane"},
+		"a pause that may hold": {&admin.PauseUnknownError{Err: io.EOF}, CodeUnavailable, "Check the customer's lane"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := problemOf(c.err)

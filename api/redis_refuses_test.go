@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/verify"
 )
@@ -31,9 +31,9 @@ func TestRefusingRedisIsNamed(t *testing.T) {
 					t.Errorf("%s lacks %q or asks for a worker: %q", what, missing, said)
 				}
 			}
-			var list operate.LaneList
+			var list admin.LaneList
 			r.call(key, http.MethodGet, "/v1/lanes", nil).is(http.StatusOK, &list)
-			var lane operate.LaneDetail
+			var lane admin.LaneDetail
 			r.call(key, http.MethodGet, "/v1/customers/1234/lane", nil).is(http.StatusOK, &lane)
 			if list.Outage == nil || lane.Outage == nil {
 				t.Fatalf("no outage: %+v %+v", list.Outage, lane.Outage)

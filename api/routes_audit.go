@@ -62,7 +62,7 @@ func (s *Server) journal(ctx context.Context, in *journalInput) (*struct{ Body s
 	}
 	// Attempts to change an unknown customer are recorded as well.
 	if in.Customer != "" && len(page.Entries) == 0 && page.Next == "" {
-		if err := s.Desk.Known(ctx, in.Customer); err != nil {
+		if err := s.Admin.Known(ctx, in.Customer); err != nil {
 			return nil, err
 		}
 	}

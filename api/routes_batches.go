@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/forecast"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -90,9 +90,9 @@ func (s *Server) listBatches(ctx context.Context, in *listBatchesInput) (*listBa
 	if slices.ContainsFunc(batches, func(b store.Batch) bool { return b.Moving() > 0 }) {
 		// The reasons are the same for all batches of the customer. If Redis cannot tell them, the
 		// counts are still useful.
-		waits, _ = s.Desk.Waits(ctx, in.Customer, s.waits())
+		waits, _ = s.Admin.Waits(ctx, in.Customer, s.waits())
 	}
-	titles := s.Desk.JobTitles(ctx, in.Customer, jobsOf(batches)...)
+	titles := s.Admin.JobTitles(ctx, in.Customer, jobsOf(batches)...)
 	for i, b := range batches {
 		out.Batches[i] = BatchStatus{Batch: b, JobTitle: titles[b.Job], Moving: b.Moving()}
 		if out.Batches[i].Moving > 0 {
@@ -125,9 +125,9 @@ func (s *Server) getBatch(ctx context.Context, in *getBatchInput) (*getBatchOutp
 
 // statusOf adds the forecast. If Redis cannot tell it, the counts are still useful.
 func (s *Server) statusOf(ctx context.Context, b store.Batch) BatchStatus {
-	status := BatchStatus{Batch: b, JobTitle: s.Desk.JobTitles(ctx, b.ID.Customer(), b.Job)[b.Job], Moving: b.Moving()}
+	status := BatchStatus{Batch: b, JobTitle: s.Admin.JobTitles(ctx, b.ID.Customer(), b.Job)[b.Job], Moving: b.Moving()}
 	if status.Moving > 0 {
-		if p, err := s.Desk.ETA(ctx, b, s.waits()); err == nil {
+		if p, err := s.Admin.ETA(ctx, b, s.waits()); err == nil {
 			status.Forecast, status.Waits = &p.Forecast, p.Waits
 		}
 	}
@@ -146,8 +146,8 @@ type listResultsInput struct {
 
 // ResultList is a page of results.
 type ResultList struct {
-	Results []operate.Outcome `json:"results"`
-	Next    string            `json:"next,omitempty" doc:"The cursor of the next page; omitted on the last page."`
+	Results []admin.Outcome `json:"results"`
+	Next    string          `json:"next,omitempty" doc:"The cursor of the next page; omitted on the last page."`
 
 	ByReason []EndTally `json:"by_reason,omitzero" doc:"With count: ended exports by reason, most frequent first, without exports that ended without a reason. Omitted if some exports ended before batches had these counts."`
 }
@@ -179,10 +179,10 @@ func (s *Server) listResults(ctx context.Context, in *listResultsInput) (*listRe
 	if err != nil {
 		return nil, err
 	}
-	links := s.Desk.Links(ctx, in.Customer)
-	out := ResultList{Results: make([]operate.Outcome, len(page.Results))}
+	links := s.Admin.Links(ctx, in.Customer)
+	out := ResultList{Results: make([]admin.Outcome, len(page.Results))}
 	for i, r := range page.Results {
-		out.Results[i] = operate.Explain(r.Outcome, r.Row, links)
+		out.Results[i] = admin.Explain(r.Outcome, r.Row, links)
 		out.Results[i].InputRow = r.InputRow
 	}
 	if page.Next > 0 {
@@ -227,9 +227,9 @@ func (s *Server) cancelBatch(ctx context.Context, in *cancelBatchInput) (*cancel
 	if strings.TrimSpace(in.Body.Why) == "" && !in.Body.DryRun {
 		return nil, whyMissing("why")
 	}
-	scope := operate.CancelScope{Customer: in.Customer, Batch: in.id()}
+	scope := admin.CancelScope{Customer: in.Customer, Batch: in.id()}
 	options := store.CancelOptions{Who: principalOf(ctx).Name, Why: in.Body.Why, DryRun: in.Body.DryRun}
-	done, err := s.Desk.Cancel(ctx, scope, options, 0)
+	done, err := s.Admin.Cancel(ctx, scope, options, 0)
 	if err != nil {
 		return nil, err
 	}

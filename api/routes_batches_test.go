@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/testrig"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 )
@@ -145,7 +145,7 @@ func TestBatchesHaveJobTitles(t *testing.T) {
 	if title, listed := titles[stray]; !listed || title != "" || titles[r.batch] != "Café Manager 7" || alone.JobTitle != "Café Manager 7" {
 		t.Errorf("%v, alone %+v", titles, alone)
 	}
-	var story operate.CandidateTimeline
+	var story admin.CandidateTimeline
 	r.call(key, http.MethodGet, "/v1/customers/1234/candidates/c-1", nil).is(http.StatusOK, &story)
 	if diff := cmp.Diff(map[int64]string{7: "Café Manager 7"}, story.JobTitles); diff != "" {
 		t.Error(diff)

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -75,7 +75,7 @@ func (s *Server) lookUpExported(ctx context.Context, in *lookUpExportedInput) (*
 	if err != nil {
 		return nil, err
 	}
-	links := s.Desk.Links(ctx, in.Customer)
+	links := s.Admin.Links(ctx, in.Customer)
 	out := ExportedList{Exported: make([]Exported, 0, len(markers))}
 	for _, candidate := range in.Body.Candidates {
 		m, ok := markers[candidate]
@@ -98,7 +98,7 @@ type getCandidateInput struct {
 	Words bool `query:"words" doc:"Include iCIMS's messages, which may contain personal data. Requires the operate scope. Viewing is recorded in the audit log."`
 }
 
-type getCandidateOutput struct{ Body operate.CandidateTimeline }
+type getCandidateOutput struct{ Body admin.CandidateTimeline }
 
 func (s *Server) getCandidate(ctx context.Context, in *getCandidateInput) (*getCandidateOutput, error) {
 	if !in.Words {
@@ -113,7 +113,7 @@ func (s *Server) getCandidate(ctx context.Context, in *getCandidateInput) (*getC
 }
 
 func (s *Server) tellCandidate(ctx context.Context, in *getCandidateInput) (*getCandidateOutput, error) {
-	story, err := s.Desk.CandidateTimeline(ctx, in.Customer, in.Candidate, operate.TimelineWriter{Words: in.Words, Clock: prose.UTC})
+	story, err := s.Admin.CandidateTimeline(ctx, in.Customer, in.Candidate, admin.TimelineWriter{Words: in.Words, Clock: prose.UTC})
 	switch {
 	case err != nil:
 		return nil, err
@@ -135,7 +135,7 @@ type eraseCandidateOutput struct{ Body store.ErasureReceipt }
 const eraseRetryAfter = 90 * time.Second
 
 func (s *Server) eraseCandidate(ctx context.Context, in *eraseCandidateInput) (*eraseCandidateOutput, error) {
-	receipt, err := s.Desk.Erase(ctx, in.Customer, in.Candidate, store.EraseOptions{Who: principalOf(ctx).Name, Why: in.Why})
+	receipt, err := s.Admin.Erase(ctx, in.Customer, in.Candidate, store.EraseOptions{Who: principalOf(ctx).Name, Why: in.Why})
 	if err != nil {
 		return nil, err
 	}

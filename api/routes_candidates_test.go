@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/testrig"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 )
@@ -49,7 +49,7 @@ func TestCandidateTimeline(t *testing.T) {
 		To: store.Dead, Counter: store.CountDead, Reason: store.ReasonJobNotFound,
 		Entry: &store.Entry{What: "dead", Reason: store.ReasonJobNotFound, Attempt: 1},
 	})
-	var story operate.CandidateTimeline
+	var story admin.CandidateTimeline
 	r.call(key, http.MethodGet, "/v1/customers/1234/candidates/c-1", nil).is(http.StatusOK, &story)
 	if len(story.Exports) != 1 || story.Marker != nil || len(story.Exports[0].Told) != 1 || !strings.Contains(story.Exports[0].Told[0], "so the export failed") || story.Exports[0].Batch.ID != r.batch {
 		t.Errorf("%+v", story)
@@ -123,7 +123,7 @@ func TestICIMSWordsNeedMoreThanRead(t *testing.T) {
 	const path, words = "/v1/customers/1234/candidates/c-1", "ottoline@example.com is not welcome"
 	for scope, may := range map[Scope]bool{ScopeRead: false, ScopeExport: false, ScopeOperate: true, ScopeAdmin: true} {
 		key := r.key(scope)
-		var story operate.CandidateTimeline
+		var story admin.CandidateTimeline
 		r.call(key, http.MethodGet, path, nil).is(http.StatusOK, &story)
 		if told := strings.Join(story.Exports[0].Told, " "); strings.Contains(told, words) || !strings.Contains(told, "code 4 on email") {
 			t.Errorf("%s without words is told %s", scope, told)

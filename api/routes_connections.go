@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/verify"
 )
@@ -110,7 +110,7 @@ func (s *Server) addVerified(ctx context.Context, shown ...*Connection) error {
 	return nil
 }
 
-func connectionOf(v operate.ConnectionView) Connection {
+func connectionOf(v admin.ConnectionView) Connection {
 	shown := Connection{
 		Customer: v.Customer, Settings: settingsOf(v.Connection), Revision: v.Revision, State: string(v.State), Reason: v.Reason,
 		Since: v.Since.UTC(), Edited: v.Edited, Pause: v.Pause, Region: v.Region, Portals: v.Portals, Problem: v.Problem, Sealed: v.Sealed, Filed: v.Filed,
@@ -139,7 +139,7 @@ func (s *Server) listConnections(ctx context.Context, in *struct {
 
 	Removed bool `query:"removed" doc:"Include removed connections."`
 }) (*struct{ Body Connections }, error) {
-	page, next, err := s.Desk.ConnectionPage(ctx, operate.ConnectionQuery{Removed: in.Removed, May: principalOf(ctx).May, After: in.Cursor, Limit: in.Limit})
+	page, next, err := s.Admin.ConnectionPage(ctx, admin.ConnectionQuery{Removed: in.Removed, May: principalOf(ctx).May, After: in.Cursor, Limit: in.Limit})
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ type connectionOutput struct {
 	Body   Connection
 }
 
-func shownConnection(status int, v operate.ConnectionView) *connectionOutput {
+func shownConnection(status int, v admin.ConnectionView) *connectionOutput {
 	out := &connectionOutput{Status: status, Body: connectionOf(v)}
 	if !v.Filed {
 		out.ETag = `"` + strconv.FormatInt(v.Revision, 10) + `"`
@@ -176,7 +176,7 @@ func shownConnection(status int, v operate.ConnectionView) *connectionOutput {
 }
 
 func (s *Server) getConnection(ctx context.Context, in *struct{ CustomerPath }) (*connectionOutput, error) {
-	v, err := s.Desk.ShowConnection(ctx, in.Customer)
+	v, err := s.Admin.ShowConnection(ctx, in.Customer)
 	if err != nil {
 		return nil, err
 	}

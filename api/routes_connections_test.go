@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/verify"
 )
@@ -35,12 +35,12 @@ const connectionPathOf1234 = "/v1/customers/1234/connection"
 
 func TestConnectionOverTheAPI(t *testing.T) {
 	r := newRig(t)
-	admin, reader := r.key(ScopeAdmin), r.key(ScopeRead, "1234")
+	asAdmin, reader := r.key(ScopeAdmin), r.key(ScopeRead, "1234")
 	r.call(reader, http.MethodGet, connectionPathOf1234, nil).problem(CodeNoConnection)
 	r.call(reader, http.MethodGet, connectionPathOf1234+"/history", nil).problem(CodeNoConnection)
 
 	var c Connection
-	added := r.call(admin, http.MethodPut, connectionPathOf1234, aConnection("limits", map[string]any{"in_flight": 2}), "If-None-Match", "*")
+	added := r.call(asAdmin, http.MethodPut, connectionPathOf1234, aConnection("limits", map[string]any{"in_flight": 2}), "If-None-Match", "*")
 	added.is(http.StatusCreated, &c)
 	if c.Revision != 1 || c.State != "new" || c.Region != "US" || len(c.Portals) != 1 || added.Header.Get("ETag") != `"1"` {
 		t.Errorf("added: %+v", c)
@@ -48,13 +48,13 @@ func TestConnectionOverTheAPI(t *testing.T) {
 	if c.Settings.Limits.InFlight != 2 || c.Settings.Source != "" || c.InUse.Source != store.DefaultSource || c.InUse.Limits.Burst != store.DefaultBurst {
 		t.Errorf("settings and defaults: %+v, %+v", c.Settings, c.InUse)
 	}
-	r.call(admin, http.MethodPut, connectionPathOf1234, aConnection(), "If-None-Match", "*").problem(CodeConnectionExists)
+	r.call(asAdmin, http.MethodPut, connectionPathOf1234, aConnection(), "If-None-Match", "*").problem(CodeConnectionExists)
 
 	edit := aConnection("password", nil, "source", "Sourced", "why", "they asked")
-	r.call(admin, http.MethodPut, connectionPathOf1234, edit, "If-Match", `"7"`).problem(CodeConnectionChanged)
-	r.call(admin, http.MethodPut, connectionPathOf1234, edit, "If-Match", `W/"1"`).is(http.StatusOK, &c)
+	r.call(asAdmin, http.MethodPut, connectionPathOf1234, edit, "If-Match", `"7"`).problem(CodeConnectionChanged)
+	r.call(asAdmin, http.MethodPut, connectionPathOf1234, edit, "If-Match", `W/"1"`).is(http.StatusOK, &c)
 	c = Connection{}
-	r.call(admin, http.MethodPut, connectionPathOf1234, edit, "If-Match", "*").is(http.StatusOK, &c)
+	r.call(asAdmin, http.MethodPut, connectionPathOf1234, edit, "If-Match", "*").is(http.StatusOK, &c)
 	if c.Revision != 2 || c.Settings.Source != "Sourced" || c.Settings.Limits != nil {
 		t.Errorf("edited: %+v", c)
 	}
@@ -73,22 +73,22 @@ func TestConnectionOverTheAPI(t *testing.T) {
 		t.Errorf("history: %+v", history)
 	}
 
-	r.call(admin, http.MethodDelete, connectionPathOf1234, nil).problem(CodeInvalid)
-	var removal operate.Removal
-	r.call(admin, http.MethodDelete, connectionPathOf1234+"?dry_run=true", nil).is(http.StatusOK, &removal)
-	r.call(admin, http.MethodDelete, connectionPathOf1234+"?why=they+left", nil, "If-Match", `"1"`).problem(CodeConnectionChanged)
-	removal = operate.Removal{}
-	r.call(admin, http.MethodDelete, connectionPathOf1234+"?exports=cancel&markers=erase&why=they+left", nil, "If-Match", `"2"`).is(http.StatusOK, &removal)
+	r.call(asAdmin, http.MethodDelete, connectionPathOf1234, nil).problem(CodeInvalid)
+	var removal admin.Removal
+	r.call(asAdmin, http.MethodDelete, connectionPathOf1234+"?dry_run=true", nil).is(http.StatusOK, &removal)
+	r.call(asAdmin, http.MethodDelete, connectionPathOf1234+"?why=they+left", nil, "If-Match", `"1"`).problem(CodeConnectionChanged)
+	removal = admin.Removal{}
+	r.call(asAdmin, http.MethodDelete, connectionPathOf1234+"?exports=cancel&markers=erase&why=they+left", nil, "If-Match", `"2"`).is(http.StatusOK, &removal)
 	if removal.DryRun || removal.Exports == nil || removal.Markers == nil {
 		t.Errorf("removed: %+v", removal)
 	}
-	r.call(admin, http.MethodDelete, connectionPathOf1234+"?why=a+removal+can+be+repeated", nil).is(http.StatusOK, nil)
+	r.call(asAdmin, http.MethodDelete, connectionPathOf1234+"?why=a+removal+can+be+repeated", nil).is(http.StatusOK, nil)
 	c = Connection{}
 	r.call(reader, http.MethodGet, connectionPathOf1234, nil).is(http.StatusOK, &c)
 	if c.State != "removed" || c.Settings != (ConnectionSettings{}) || c.InUse != (ConnectionSettings{}) {
 		t.Errorf("removed: %+v", c)
 	}
-	r.call(admin, http.MethodPut, connectionPathOf1234, aConnection("why", nil)).is(http.StatusCreated, &c)
+	r.call(asAdmin, http.MethodPut, connectionPathOf1234, aConnection("why", nil)).is(http.StatusCreated, &c)
 	if strings.Contains(r.log.String(), testPassword) {
 		t.Error("the password is in the log")
 	}
@@ -96,7 +96,7 @@ func TestConnectionOverTheAPI(t *testing.T) {
 
 func TestInvalidConnectionNamesEachField(t *testing.T) {
 	r := newRig(t)
-	admin := r.key(ScopeAdmin)
+	asAdmin := r.key(ScopeAdmin)
 	for name, c := range map[string]struct {
 		body   any
 		code   Code
@@ -115,7 +115,7 @@ func TestInvalidConnectionNamesEachField(t *testing.T) {
 		"half a body":         {`{"username":"x`, CodeMalformed, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			response := r.call(admin, http.MethodPut, connectionPathOf1234, c.body)
+			response := r.call(asAdmin, http.MethodPut, connectionPathOf1234, c.body)
 			p := response.problem(c.code)
 			if strings.Contains(string(response.body), testPassword) || strings.Contains(string(response.body), "a:b") {
 				t.Errorf("it repeats what was sent: %s", response.body)
@@ -135,37 +135,37 @@ func TestInvalidConnectionNamesEachField(t *testing.T) {
 		})
 	}
 	t.Run("an edit without a why", func(t *testing.T) {
-		r.call(admin, http.MethodPut, connectionPathOf1234, aConnection()).is(http.StatusCreated, nil)
-		if p := r.call(admin, http.MethodPut, connectionPathOf1234, aConnection("why", " ", "source", "x")).problem(CodeInvalid); p.Errors[0].Field != "why" {
+		r.call(asAdmin, http.MethodPut, connectionPathOf1234, aConnection()).is(http.StatusCreated, nil)
+		if p := r.call(asAdmin, http.MethodPut, connectionPathOf1234, aConnection("why", " ", "source", "x")).problem(CodeInvalid); p.Errors[0].Field != "why" {
 			t.Errorf("%+v", p)
 		}
 	})
 	t.Run("an edit that would send the old password elsewhere", func(t *testing.T) {
-		p := r.call(admin, http.MethodPut, connectionPathOf1234, aConnection("password", nil, "auth", "hmac")).problem(CodeConnectionInvalid)
+		p := r.call(asAdmin, http.MethodPut, connectionPathOf1234, aConnection("password", nil, "auth", "hmac")).problem(CodeConnectionInvalid)
 		if len(p.Errors) != 1 || p.Errors[0].Field != "password" {
 			t.Errorf("%+v", p)
 		}
 	})
 	t.Run("an invalid revision", func(t *testing.T) {
-		r.call(admin, http.MethodPut, connectionPathOf1234, aConnection(), "If-Match", `"latest"`).problem(CodeInvalid)
+		r.call(asAdmin, http.MethodPut, connectionPathOf1234, aConnection(), "If-Match", `"latest"`).problem(CodeInvalid)
 	})
 }
 
 func TestConnectionsAreListedPageByPage(t *testing.T) {
 	r := newRig(t)
-	admin := r.key(ScopeAdmin)
+	asAdmin := r.key(ScopeAdmin)
 	for _, customer := range []string{"1234", "77", "100000", "5"} {
 		body := aConnection("portal_urls", "https://api.icims.com/customers/"+customer+"/search/portals/1")
-		r.call(admin, http.MethodPut, "/v1/customers/"+customer+"/connection", body).is(http.StatusCreated, nil)
+		r.call(asAdmin, http.MethodPut, "/v1/customers/"+customer+"/connection", body).is(http.StatusCreated, nil)
 	}
-	r.call(admin, http.MethodDelete, "/v1/customers/5/connection?why=x", nil).is(http.StatusOK, nil)
+	r.call(asAdmin, http.MethodDelete, "/v1/customers/5/connection?why=x", nil).is(http.StatusOK, nil)
 	for name, c := range map[string]struct {
 		key, query string
 		want       string // customers of each page
 	}{
-		"all":          {admin, "", "77,1234,100000"},
-		"in two pages": {admin, "limit=2", "77,1234|100000"},
-		"one by one":   {admin, "limit=1&removed=true", "5|77|1234|100000"},
+		"all":          {asAdmin, "", "77,1234,100000"},
+		"in two pages": {asAdmin, "limit=2", "77,1234|100000"},
+		"one by one":   {asAdmin, "limit=1&removed=true", "5|77|1234|100000"},
 		"of a key":     {r.key(ScopeRead, "77", "5", "99"), "", "77"},
 		"of none":      {r.key(ScopeRead, "99"), "", ""},
 	} {
@@ -200,18 +200,18 @@ func filed(customers ...string) func(*Deps) {
 		}
 	}
 	return func(d *Deps) {
-		d.Desk = &operate.Service{Redis: d.Redis, Ledger: d.Ledger, Filed: func() map[string]store.Connection { return file }}
+		d.Admin = &admin.Service{Redis: d.Redis, Ledger: d.Ledger, Filed: func() map[string]store.Connection { return file }}
 	}
 }
 
 func TestFileConnectionIsShownWithoutStoredOne(t *testing.T) {
 	r := newRig(t, filed("88", "1234", "77", "99"))
-	admin := r.key(ScopeAdmin)
+	asAdmin := r.key(ScopeAdmin)
 	for _, customer := range []string{"99", "1234", "200"} {
 		body := aConnection("portal_urls", "https://api.icims.com/customers/"+customer+"/search/portals/1")
-		r.call(admin, http.MethodPut, "/v1/customers/"+customer+"/connection", body).is(http.StatusCreated, nil)
+		r.call(asAdmin, http.MethodPut, "/v1/customers/"+customer+"/connection", body).is(http.StatusCreated, nil)
 	}
-	r.call(admin, http.MethodDelete, "/v1/customers/99/connection?why=removed+counts+as+well", nil).is(http.StatusOK, nil)
+	r.call(asAdmin, http.MethodDelete, "/v1/customers/99/connection?why=removed+counts+as+well", nil).is(http.StatusOK, nil)
 
 	list := func(key, query string) string {
 		t.Helper()
@@ -229,7 +229,7 @@ func TestFileConnectionIsShownWithoutStoredOne(t *testing.T) {
 		"limit=1&cursor=77":    "88 absent true\n88",
 		"removed=true&limit=3": "77 absent true\n88 absent true\n99 removed false\n99",
 	} {
-		if got := list(admin, query); got != want {
+		if got := list(asAdmin, query); got != want {
 			t.Errorf("%q lists\n%s\nwant\n%s", query, got, want)
 		}
 	}
@@ -246,11 +246,11 @@ func TestFileConnectionIsShownWithoutStoredOne(t *testing.T) {
 	if strings.Contains(string(shown.body), testPassword) || shown.Header.Get("ETag") != "" {
 		t.Errorf("a password, or %q as its revision: %s", shown.Header.Get("ETag"), shown.body)
 	}
-	r.call(admin, http.MethodDelete, "/v1/customers/77/connection?why=x", nil).problem(CodeNoConnection)
+	r.call(asAdmin, http.MethodDelete, "/v1/customers/77/connection?why=x", nil).problem(CodeNoConnection)
 	body := aConnection("portal_urls", "https://api.icims.com/customers/77/search/portals/1")
-	r.call(admin, http.MethodPut, "/v1/customers/77/connection", body, "If-None-Match", "*").is(http.StatusCreated, nil)
+	r.call(asAdmin, http.MethodPut, "/v1/customers/77/connection", body, "If-None-Match", "*").is(http.StatusCreated, nil)
 	c = Connection{}
-	r.call(admin, http.MethodGet, "/v1/customers/77/connection", nil).is(http.StatusOK, &c)
+	r.call(asAdmin, http.MethodGet, "/v1/customers/77/connection", nil).is(http.StatusOK, &c)
 	if c.Filed || c.Settings.Username != "export-user" {
 		t.Errorf("once another is entered: %+v", c)
 	}
@@ -258,10 +258,10 @@ func TestFileConnectionIsShownWithoutStoredOne(t *testing.T) {
 
 func TestConnectionShowsLatestVerification(t *testing.T) {
 	r := newRig(t)
-	admin := r.key(ScopeAdmin)
+	asAdmin := r.key(ScopeAdmin)
 	for _, customer := range []string{"77", "1234"} {
 		body := aConnection("portal_urls", "https://api.icims.com/customers/"+customer+"/search/portals/1")
-		r.call(admin, http.MethodPut, "/v1/customers/"+customer+"/connection", body).is(http.StatusCreated, nil)
+		r.call(asAdmin, http.MethodPut, "/v1/customers/"+customer+"/connection", body).is(http.StatusCreated, nil)
 	}
 	verified := func(checks ...verify.Check) store.ControlTask {
 		t.Helper()
@@ -282,9 +282,9 @@ func TestConnectionShowsLatestVerification(t *testing.T) {
 	shown := func() (one, listed, other *Verified) {
 		t.Helper()
 		var c Connection
-		r.call(admin, http.MethodGet, connectionPathOf1234, nil).is(http.StatusOK, &c)
+		r.call(asAdmin, http.MethodGet, connectionPathOf1234, nil).is(http.StatusOK, &c)
 		var list Connections
-		r.call(admin, http.MethodGet, "/v1/connections", nil).is(http.StatusOK, &list)
+		r.call(asAdmin, http.MethodGet, "/v1/connections", nil).is(http.StatusOK, &list)
 		return c.Verified, list.Connections[1].Verified, list.Connections[0].Verified
 	}
 	if one, listed, _ := shown(); one != nil || listed != nil {
@@ -313,11 +313,11 @@ func TestConnectionShowsLatestVerification(t *testing.T) {
 // A stored report may come from another version of the service.
 func TestUnreadableVerificationIsLeftOut(t *testing.T) {
 	r := newRig(t)
-	admin := r.key(ScopeAdmin)
+	asAdmin := r.key(ScopeAdmin)
 	var unreadable string
 	for customer, result := range map[string]any{"77": verify.Report{Result: verify.ResultConnected}, "1234": "Secretname"} {
 		body := aConnection("portal_urls", "https://api.icims.com/customers/"+customer+"/search/portals/1")
-		r.call(admin, http.MethodPut, "/v1/customers/"+customer+"/connection", body).is(http.StatusCreated, nil)
+		r.call(asAdmin, http.MethodPut, "/v1/customers/"+customer+"/connection", body).is(http.StatusCreated, nil)
 		if _, _, err := r.Ledger.RecordControlTask(t.Context(), customer, store.ControlVerify, verify.Args{}, "maria"); err != nil {
 			t.Fatal(err)
 		}
@@ -330,9 +330,9 @@ func TestUnreadableVerificationIsLeftOut(t *testing.T) {
 		}
 	}
 	var c Connection
-	r.call(admin, http.MethodGet, connectionPathOf1234, nil).is(http.StatusOK, &c)
+	r.call(asAdmin, http.MethodGet, connectionPathOf1234, nil).is(http.StatusOK, &c)
 	var list Connections
-	r.call(admin, http.MethodGet, "/v1/connections", nil).is(http.StatusOK, &list)
+	r.call(asAdmin, http.MethodGet, "/v1/connections", nil).is(http.StatusOK, &list)
 	if c.Verified != nil || len(list.Connections) != 2 || list.Connections[0].Verified == nil || list.Connections[1].Verified != nil {
 		t.Errorf("%+v, in the list %+v", c, list)
 	}

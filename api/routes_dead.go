@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -38,13 +38,13 @@ func (s *Server) registerDeadLetters() {
 		Summary:     "Retry dead letters",
 		Description: "Each export gets a fresh retry budget and continues where it stopped. Existing people are not created again." + many,
 		Errors:      []Code{CodeCannotOpen},
-	}, s.deadHandler((*operate.Service).RetryDead))
+	}, s.deadHandler((*admin.Service).RetryDead))
 	register(s, op{
 		ID: "discard-dead-letters", Method: http.MethodPost, Path: path + "/discard", Scope: ScopeOperate, Changes: true, Tags: []string{"dead letters"},
 		Summary:     "Discard dead letters",
 		Description: "Deletes the candidates' data." + many,
 		Errors:      []Code{CodeCannotOpen},
-	}, s.deadHandler((*operate.Service).DiscardDead))
+	}, s.deadHandler((*admin.Service).DiscardDead))
 	register(s, op{
 		ID: "transfer-dead-letters", Method: http.MethodPost, Path: path + "/transfer", Scope: ScopeOperate, Changes: true, Tags: []string{"dead letters"},
 		Summary: "Move dead letters to another job",
@@ -57,15 +57,15 @@ func (s *Server) registerDeadLetters() {
 
 // DeadCustomers are the customers that have dead letters.
 type DeadCustomers struct {
-	Customers []operate.DeadCustomer `json:"customers" doc:"Most dead letters first."`
-	Total     int64                  `json:"total" doc:"Total number of dead letters."`
-	More      int                    `json:"more,omitempty" doc:"Customers with dead letters beyond this list."`
+	Customers []admin.DeadCustomer `json:"customers" doc:"Most dead letters first."`
+	Total     int64                `json:"total" doc:"Total number of dead letters."`
+	More      int                  `json:"more,omitempty" doc:"Customers with dead letters beyond this list."`
 }
 
 func (s *Server) countDeadLetters(ctx context.Context, in *struct {
 	Limit int `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"Page size."`
 }) (*struct{ Body DeadCustomers }, error) {
-	found, err := s.Desk.DeadCustomers(ctx, principalOf(ctx).Customers)
+	found, err := s.Admin.DeadCustomers(ctx, principalOf(ctx).Customers)
 	if err != nil {
 		return nil, err
 	}
@@ -79,12 +79,12 @@ func (s *Server) countDeadLetters(ctx context.Context, in *struct {
 
 // DeadLetters is a page of dead letters.
 type DeadLetters struct {
-	Total       int64              `json:"total" doc:"The customer's dead letters, ignoring the filter."`
-	DeadLetters []operate.DeadLine `json:"dead_letters"`
-	Next        string             `json:"next,omitempty" doc:"The cursor of the next page; omitted on the last page."`
+	Total       int64            `json:"total" doc:"The customer's dead letters, ignoring the filter."`
+	DeadLetters []admin.DeadLine `json:"dead_letters"`
+	Next        string           `json:"next,omitempty" doc:"The cursor of the next page; omitted on the last page."`
 
-	ByReason  []operate.DeadTally `json:"by_reason,omitempty" doc:"With count: matching dead letters of all pages by reason, most frequent first."`
-	Uncounted bool                `json:"uncounted,omitempty" doc:"There are more dead letters than were counted."`
+	ByReason  []admin.DeadTally `json:"by_reason,omitempty" doc:"With count: matching dead letters of all pages by reason, most frequent first."`
+	Uncounted bool              `json:"uncounted,omitempty" doc:"There are more dead letters than were counted."`
 }
 
 type listDeadInput struct {
@@ -115,11 +115,11 @@ func (s *Server) listDeadLetters(ctx context.Context, in *listDeadInput) (*struc
 	if in.Count {
 		counted := choice
 		counted.After = store.DeadLetter{}
-		if out.ByReason, out.Uncounted, err = s.Desk.TallyDead(ctx, in.Customer, counted, countedDead); err != nil {
+		if out.ByReason, out.Uncounted, err = s.Admin.TallyDead(ctx, in.Customer, counted, countedDead); err != nil {
 			return nil, err
 		}
 	}
-	page, err := s.Desk.DeadPageOf(ctx, in.Customer, choice, in.Limit)
+	page, err := s.Admin.DeadPageOf(ctx, in.Customer, choice, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -130,8 +130,8 @@ func (s *Server) listDeadLetters(ctx context.Context, in *listDeadInput) (*struc
 	return &struct{ Body DeadLetters }{out}, nil
 }
 
-func linesOf(letters []operate.DeadLetter) []operate.DeadLine {
-	lines := make([]operate.DeadLine, len(letters))
+func linesOf(letters []admin.DeadLetter) []admin.DeadLine {
+	lines := make([]admin.DeadLine, len(letters))
 	for i, l := range letters {
 		lines[i] = l.Line()
 	}
@@ -169,8 +169,8 @@ type deadFilter struct {
 }
 
 // choice checks the filter; place is where its fields are in the request.
-func (f deadFilter) choice(customer, place string) (operate.DeadChoice, error) {
-	c := operate.DeadChoice{Customers: []string{customer}, Text: f.Text, Candidate: f.Candidate}
+func (f deadFilter) choice(customer, place string) (admin.DeadChoice, error) {
+	c := admin.DeadChoice{Customers: []string{customer}, Text: f.Text, Candidate: f.Candidate}
 	c.Since = f.Since
 	if f.Reason != "" && !slices.Contains(store.Reasons(), store.Reason(f.Reason)) {
 		return c, problem(CodeInvalid, "", FieldProblem{place + "reason", "is not a known reason", "use a code of docs/errors.md"})
@@ -190,16 +190,16 @@ func (s *Server) getDeadLetter(ctx context.Context, in *struct {
 	CustomerPath
 
 	Export string `path:"export" maxLength:"200" doc:"The export's ID, as listed."`
-}) (*struct{ Body operate.ExplainedDead }, error) {
-	letter, err := s.Desk.DeadLetter(ctx, store.Ref{Customer: in.Customer, Export: in.Export})
+}) (*struct{ Body admin.ExplainedDead }, error) {
+	letter, err := s.Admin.DeadLetter(ctx, store.Ref{Customer: in.Customer, Export: in.Export})
 	if err != nil {
 		return nil, err
 	}
-	explained, err := s.Desk.ExplainDead(ctx, letter, timelineWriter())
+	explained, err := s.Admin.ExplainDead(ctx, letter, timelineWriter())
 	if err != nil {
 		return nil, err
 	}
-	return &struct{ Body operate.ExplainedDead }{explained}, nil
+	return &struct{ Body admin.ExplainedDead }{explained}, nil
 }
 
 // Limits of dead letters that one request changes, and that a dry run shows.
@@ -227,16 +227,16 @@ func (in *deadActInput) changesNothing() bool { return in.Body.DryRun }
 
 // DeadLettersChanged is the result of an action on dead letters, or of its dry run.
 type DeadLettersChanged struct {
-	DryRun   bool                `json:"dry_run" doc:"Nothing was changed."`
-	AsOf     time.Time           `json:"as_of" doc:"Exports that failed after this time were not selected."`
-	Chosen   int                 `json:"chosen" doc:"Selected dead letters."`
-	Done     int                 `json:"done" doc:"Handled dead letters. The others were already handled or, for a transfer, cannot be moved."`
-	More     bool                `json:"more" doc:"There are more than the limit: repeat the request."`
-	ByReason []operate.DeadCount `json:"by_reason" doc:"Selected dead letters by reason."`
-	Sample   []operate.DeadLine  `json:"sample,omitempty" doc:"For a dry run: a sample of the selected dead letters."`
+	DryRun   bool              `json:"dry_run" doc:"Nothing was changed."`
+	AsOf     time.Time         `json:"as_of" doc:"Exports that failed after this time were not selected."`
+	Chosen   int               `json:"chosen" doc:"Selected dead letters."`
+	Done     int               `json:"done" doc:"Handled dead letters. The others were already handled or, for a transfer, cannot be moved."`
+	More     bool              `json:"more" doc:"There are more than the limit: repeat the request."`
+	ByReason []admin.DeadCount `json:"by_reason" doc:"Selected dead letters by reason."`
+	Sample   []admin.DeadLine  `json:"sample,omitempty" doc:"For a dry run: a sample of the selected dead letters."`
 }
 
-type deadAct func(*operate.Service, context.Context, operate.DeadChoice, operate.DeadOrder) (operate.DeadResult, error)
+type deadAct func(*admin.Service, context.Context, admin.DeadChoice, admin.DeadOrder) (admin.DeadResult, error)
 
 func (s *Server) deadHandler(act deadAct) func(context.Context, *deadActInput) (*struct{ Body DeadLettersChanged }, error) {
 	return func(ctx context.Context, in *deadActInput) (*struct{ Body DeadLettersChanged }, error) {
@@ -250,8 +250,8 @@ func (s *Server) deadHandler(act deadAct) func(context.Context, *deadActInput) (
 		if in.Body.DryRun {
 			return s.sampleDead(ctx, choice)
 		}
-		order := operate.DeadOrder{Who: principalOf(ctx).Name, Why: in.Body.Why, Most: or(in.Body.Limit, mostDead)}
-		done, err := act(s.Desk, ctx, choice, order)
+		order := admin.DeadOrder{Who: principalOf(ctx).Name, Why: in.Body.Why, Most: or(in.Body.Limit, mostDead)}
+		done, err := act(s.Admin, ctx, choice, order)
 		if err != nil {
 			return nil, err
 		}
@@ -259,18 +259,18 @@ func (s *Server) deadHandler(act deadAct) func(context.Context, *deadActInput) (
 	}
 }
 
-func changedDead(choice operate.DeadChoice, done operate.DeadResult) DeadLettersChanged {
+func changedDead(choice admin.DeadChoice, done admin.DeadResult) DeadLettersChanged {
 	return DeadLettersChanged{AsOf: choice.Until, Chosen: done.Chosen, Done: done.Done, More: done.More, ByReason: done.ByReason}
 }
 
 // chosenDead checks the action and its selection.
-func (s *Server) chosenDead(ctx context.Context, customer string, body DeadOrder) (operate.DeadChoice, error) {
+func (s *Server) chosenDead(ctx context.Context, customer string, body DeadOrder) (admin.DeadChoice, error) {
 	filter := value(body.Filter)
 	if filter == (deadFilter{}) && len(body.Exports) == 0 && !body.All {
-		return operate.DeadChoice{}, problem(CodeInvalid, "", FieldProblem{"filter", "is missing", "select dead letters with filter, exports or all"})
+		return admin.DeadChoice{}, problem(CodeInvalid, "", FieldProblem{"filter", "is missing", "select dead letters with filter, exports or all"})
 	}
 	if strings.TrimSpace(body.Why) == "" && !body.DryRun {
-		return operate.DeadChoice{}, whyMissing("why")
+		return admin.DeadChoice{}, whyMissing("why")
 	}
 	choice, err := filter.choice(customer, "filter.")
 	if err != nil {
@@ -288,9 +288,9 @@ func (s *Server) chosenDead(ctx context.Context, customer string, body DeadOrder
 // errSampled ends a dry run that has counted enough.
 var errSampled = errors.New("sampled")
 
-func (s *Server) sampleDead(ctx context.Context, choice operate.DeadChoice) (*struct{ Body DeadLettersChanged }, error) {
-	out, counts := DeadLettersChanged{DryRun: true, AsOf: choice.Until, Sample: []operate.DeadLine{}}, operate.DeadCounts{}
-	err := s.Desk.DeadLetters(ctx, choice, func(_ string, page []operate.DeadLetter) error {
+func (s *Server) sampleDead(ctx context.Context, choice admin.DeadChoice) (*struct{ Body DeadLettersChanged }, error) {
+	out, counts := DeadLettersChanged{DryRun: true, AsOf: choice.Until, Sample: []admin.DeadLine{}}, admin.DeadCounts{}
+	err := s.Admin.DeadLetters(ctx, choice, func(_ string, page []admin.DeadLetter) error {
 		counts.Add(page)
 		if room := sampledDead - len(out.Sample); room > 0 {
 			out.Sample = append(out.Sample, linesOf(page[:min(room, len(page))])...)

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/testrig"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -110,7 +110,7 @@ func TestDeadLettersAreListedOverTheAPI(t *testing.T) {
 	}
 	t.Run("no more are counted than were asked for", func(t *testing.T) {
 		for _, text := range []string{"", "create"} { // with and without reading timelines
-			counted, more, err := r.Desk.TallyDead(t.Context(), "1234", operate.DeadChoice{Text: text}, 4)
+			counted, more, err := r.Admin.TallyDead(t.Context(), "1234", admin.DeadChoice{Text: text}, 4)
 			n := 0
 			for _, c := range counted {
 				n += c.Count
@@ -121,7 +121,7 @@ func TestDeadLettersAreListedOverTheAPI(t *testing.T) {
 		}
 	})
 	t.Run("one is explained without personal data", func(t *testing.T) {
-		var d operate.ExplainedDead
+		var d admin.ExplainedDead
 		response := r.call(reader, http.MethodGet, deadPath+"/"+ids[5], nil)
 		response.is(http.StatusOK, &d)
 		if d.Candidate != "c-00005" || d.Status != 400 || d.Transaction != "T-17" || d.Job != 1709 || d.Hint == "" || len(d.Told) != 1 || d.Data != nil || !strings.Contains(d.Told[0], "UTC") {
@@ -133,7 +133,7 @@ func TestDeadLettersAreListedOverTheAPI(t *testing.T) {
 			}
 		}
 	})
-	others, err := r.Desk.FindDead(t.Context(), "77", "c-00000")
+	others, err := r.Admin.FindDead(t.Context(), "77", "c-00000")
 	if err != nil || len(others) != 1 {
 		t.Fatalf("%+v, %v", others, err)
 	}
@@ -166,10 +166,10 @@ func TestCustomersWithDeadLettersOverTheAPI(t *testing.T) {
 		key, query string
 		want       DeadCustomers
 	}{
-		"all, the most first":           {r.key(ScopeRead), "", DeadCustomers{[]operate.DeadCustomer{{Customer: "1234", Count: 8}, {Customer: "77", Count: 1}}, 9, 0}},
-		"as many as were asked for":     {r.key(ScopeRead), "?limit=1", DeadCustomers{[]operate.DeadCustomer{{Customer: "1234", Count: 8}}, 9, 1}},
-		"of the key's customers":        {r.key(ScopeRead, "77", "5"), "", DeadCustomers{[]operate.DeadCustomer{{Customer: "77", Count: 1}}, 1, 0}},
-		"of a key whose ones have none": {r.key(ScopeRead, "5"), "", DeadCustomers{[]operate.DeadCustomer{}, 0, 0}},
+		"all, the most first":           {r.key(ScopeRead), "", DeadCustomers{[]admin.DeadCustomer{{Customer: "1234", Count: 8}, {Customer: "77", Count: 1}}, 9, 0}},
+		"as many as were asked for":     {r.key(ScopeRead), "?limit=1", DeadCustomers{[]admin.DeadCustomer{{Customer: "1234", Count: 8}}, 9, 1}},
+		"of the key's customers":        {r.key(ScopeRead, "77", "5"), "", DeadCustomers{[]admin.DeadCustomer{{Customer: "77", Count: 1}}, 1, 0}},
+		"of a key whose ones have none": {r.key(ScopeRead, "5"), "", DeadCustomers{[]admin.DeadCustomer{}, 0, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got DeadCustomers

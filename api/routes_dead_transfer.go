@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -35,7 +35,7 @@ func (s *Server) transferDead(ctx context.Context, in *transferDeadInput) (*stru
 		return nil, err
 	}
 	job := in.Body.Job
-	out := DeadLettersTransferred{Job: job, JobTitle: s.Desk.JobTitles(ctx, in.Customer, job)[job], JobWarning: s.Desk.JobWarning(ctx, in.Customer, job)}
+	out := DeadLettersTransferred{Job: job, JobTitle: s.Admin.JobTitles(ctx, in.Customer, job)[job], JobWarning: s.Admin.JobWarning(ctx, in.Customer, job)}
 	noteOf(ctx).Object = fmt.Sprintf("to job %d", job)
 	if in.Body.DryRun {
 		sampled, err := s.sampleDead(ctx, choice)
@@ -45,8 +45,8 @@ func (s *Server) transferDead(ctx context.Context, in *transferDeadInput) (*stru
 		out.DeadLettersChanged = sampled.Body
 		return &struct{ Body DeadLettersTransferred }{out}, nil
 	}
-	order := operate.DeadOrder{Who: principalOf(ctx).Name, Why: in.Body.Why, Most: or(in.Body.Limit, mostDead)}
-	done, err := s.Desk.TransferDead(ctx, choice, order, job)
+	order := admin.DeadOrder{Who: principalOf(ctx).Name, Why: in.Body.Why, Most: or(in.Body.Limit, mostDead)}
+	done, err := s.Admin.TransferDead(ctx, choice, order, job)
 	if err != nil {
 		return nil, err
 	}

@@ -12,8 +12,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/forecast"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/traces"
@@ -44,7 +44,7 @@ type DryRun struct {
 	Warnings    []tasks.RepeatedWarning `json:"warnings,omitempty"`
 	MoreRefused int                     `json:"more_refused,omitempty"`
 	MoreWarned  int                     `json:"more_warned,omitempty"`
-	Estimate    operate.Estimate        `json:"estimate" doc:"The range of calls."`
+	Estimate    admin.Estimate          `json:"estimate" doc:"The range of calls."`
 	Forecast    forecast.Forecast       `json:"forecast" doc:"The forecast. calls_to_go is the expected number of calls, based on earlier exports; it is within the estimate."`
 	Waits       []string                `json:"waits,omitempty" doc:"What blocks the customer's exports, in sentences."`
 	JobTitle    string                  `json:"job_title,omitempty" doc:"The job's title, if the cached job list has it."`
@@ -171,7 +171,7 @@ func (s *Server) export(header http.Header, r *http.Request) (status int, respon
 
 // usableConnection returns the connection that the customer's exports would use.
 func (s *Server) usableConnection(ctx context.Context, customer string) (store.Connection, error) {
-	conn, ok := s.Desk.Connection(ctx, customer)
+	conn, ok := s.Admin.Connection(ctx, customer)
 	if ok {
 		return conn, nil
 	}

@@ -60,7 +60,7 @@ func (s *Server) refreshJobs(ctx context.Context, in *struct {
 // jobsOf lists jobs. A waiting request gets the current list when the server stops.
 func (s *Server) jobsOf(ctx context.Context, customer string, q jobs.Query) (jobs.ListPage, error) {
 	q.By, q.Hurry = principalOf(ctx).Name, s.closing()
-	return s.Desk.Jobs.List(ctx, customer, q)
+	return s.Admin.Jobs.List(ctx, customer, q)
 }
 
 // seconds parses a duration whose pattern was checked: "30s" or "30".

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -44,23 +44,23 @@ func (s *Server) listLanes(ctx context.Context, in *struct {
 	CustomerPage
 
 	All bool `query:"all" doc:"Include idle customers."`
-}) (*struct{ Body operate.LaneList }, error) {
-	list, err := s.Desk.Lanes(ctx, operate.LaneQuery{All: in.All, Only: principalOf(ctx).Customers, After: in.Cursor, Limit: in.Limit})
+}) (*struct{ Body admin.LaneList }, error) {
+	list, err := s.Admin.Lanes(ctx, admin.LaneQuery{All: in.All, Only: principalOf(ctx).Customers, After: in.Cursor, Limit: in.Limit})
 	if err != nil {
 		return nil, err
 	}
-	return &struct{ Body operate.LaneList }{list}, nil
+	return &struct{ Body admin.LaneList }{list}, nil
 }
 
-func (s *Server) getLane(ctx context.Context, in *struct{ CustomerPath }) (*struct{ Body operate.LaneDetail }, error) {
-	lane, err := s.Desk.Lane(ctx, in.Customer)
+func (s *Server) getLane(ctx context.Context, in *struct{ CustomerPath }) (*struct{ Body admin.LaneDetail }, error) {
+	lane, err := s.Admin.Lane(ctx, in.Customer)
 	if err != nil {
 		return nil, err
 	}
-	return &struct{ Body operate.LaneDetail }{lane}, nil
+	return &struct{ Body admin.LaneDetail }{lane}, nil
 }
 
-type pausedOutput struct{ Body operate.Paused }
+type pausedOutput struct{ Body admin.Paused }
 
 func (s *Server) pauseLane(ctx context.Context, in *struct {
 	CustomerPath
@@ -80,7 +80,7 @@ func (s *Server) pauseLane(ctx context.Context, in *struct {
 	if !in.Body.Until.IsZero() && !in.Body.Until.After(now) {
 		return nil, problem(CodeInvalid, "", FieldProblem{"until", "is in the past", "use a future time, or omit it to pause until resumed"})
 	}
-	paused, err := s.Desk.Pause(ctx, in.Customer, store.Pause{By: principalOf(ctx).Name, Why: in.Body.Why, At: now, Until: in.Body.Until})
+	paused, err := s.Admin.Pause(ctx, in.Customer, store.Pause{By: principalOf(ctx).Name, Why: in.Body.Why, At: now, Until: in.Body.Until})
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (s *Server) resumeLane(ctx context.Context, in *struct {
 	if strings.TrimSpace(in.Body.Why) == "" {
 		return nil, whyMissing("why")
 	}
-	paused, err := s.Desk.Resume(ctx, in.Customer, principalOf(ctx).Name, in.Body.Why)
+	paused, err := s.Admin.Resume(ctx, in.Customer, principalOf(ctx).Name, in.Body.Why)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (s *Server) cancelExports(ctx context.Context, in *cancelExportsInput) (*st
 		return nil, whyMissing("why")
 	}
 	options := store.CancelOptions{Who: principalOf(ctx).Name, Why: in.Body.Why, DryRun: in.Body.DryRun}
-	done, err := s.Desk.Cancel(ctx, operate.CancelScope{Customer: in.Customer}, options, time.Duration(in.Body.Patience)*time.Second)
+	done, err := s.Admin.Cancel(ctx, admin.CancelScope{Customer: in.Customer}, options, time.Duration(in.Body.Patience)*time.Second)
 	if err != nil {
 		return nil, err
 	}

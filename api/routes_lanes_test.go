@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/testrig"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -38,7 +38,7 @@ func TestLanesOverTheAPI(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var pages []string
 			for cursor := ""; ; {
-				var page operate.LaneList
+				var page admin.LaneList
 				r.call(c.key, http.MethodGet, "/v1/lanes?"+c.query+cursor, nil).is(http.StatusOK, &page)
 				var lanes []string
 				for _, l := range page.Lanes {
@@ -56,7 +56,7 @@ func TestLanesOverTheAPI(t *testing.T) {
 		})
 	}
 	t.Run("one has its open batches with their forecast", func(t *testing.T) {
-		var l operate.LaneDetail
+		var l admin.LaneDetail
 		r.call(all, http.MethodGet, "/v1/customers/1234/lane", nil).is(http.StatusOK, &l)
 		if len(l.Batches) != 1 || l.Batches[0].ID != batch || l.Batches[0].Forecast.Calls == 0 {
 			t.Errorf("got %+v", l)
@@ -95,9 +95,9 @@ func TestPauseOverTheAPI(t *testing.T) {
 	if err != nil || pause != nil {
 		t.Fatalf("a refused pause holds: %+v, %v", pause, err)
 	}
-	var got operate.Paused
+	var got admin.Paused
 	r.call(operator, http.MethodPost, lane+"/pause", map[string]any{"why": "go-live", "until": until}).is(http.StatusOK, &got)
-	if got.Hold.State != operate.LanePaused || got.Before != nil || !got.Pause.Until.Equal(until) {
+	if got.Hold.State != admin.LanePaused || got.Before != nil || !got.Pause.Until.Equal(until) {
 		t.Errorf("paused: %+v", got)
 	}
 	if pause, err = r.Ledger.PauseOf(t.Context(), "1234"); err != nil || pause == nil || pause.By != "test operate" || pause.Why != "go-live" || !pause.Until.Equal(until) {
@@ -115,7 +115,7 @@ func TestPauseOverTheAPI(t *testing.T) {
 	if got := paused(); slices.Contains(got, false) {
 		t.Errorf("of the customer's queues are paused: %v", got)
 	}
-	got = operate.Paused{}
+	got = admin.Paused{}
 	r.call(operator, http.MethodPost, lane+"/resume", map[string]any{"why": "it went well"}).is(http.StatusOK, &got)
 	if got.Before == nil || got.Before.Why != "go-live" || got.Pause != nil || got.Hold.Keeps() || slices.Contains(paused(), true) {
 		t.Errorf("resumed: %+v", got)
@@ -140,9 +140,9 @@ func TestUnknownCustomerIsPausedWithAWarning(t *testing.T) {
 	}
 	operator := r.key(ScopeOperate)
 	for customer, warned := range map[string]bool{"4": true, "5": false, "6": false, "7": false} {
-		var got operate.Paused
+		var got admin.Paused
 		r.call(operator, http.MethodPost, "/v1/customers/"+customer+"/lane/pause", map[string]any{"why": "go-live"}).is(http.StatusOK, &got)
-		if (got.Warning != "") != warned || got.Hold.State != operate.LanePaused {
+		if (got.Warning != "") != warned || got.Hold.State != admin.LanePaused {
 			t.Errorf("customer %s: warning %q, %s", customer, got.Warning, got.Hold.State)
 		}
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/jobs"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -25,8 +25,8 @@ type Deps struct {
 	Ledger   *store.Ledger
 	Producer *tasks.Client
 	Hosts    icims.HostPolicy
-	// Desk is the admin service; nil creates one from the fields above, without a connections file.
-	Desk     *operate.Service
+	// Admin is the admin service; nil creates one from the fields above, without a connections file.
+	Admin    *admin.Service
 	Settings Settings
 	Log      zerolog.Logger
 	// Answered is called after each request with its operation ("" for unknown routes), status and
@@ -145,11 +145,11 @@ func New(d Deps) (*Server, error) {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	if d.Desk == nil {
-		d.Desk = &operate.Service{Redis: d.Redis, Ledger: d.Ledger, Hosts: d.Hosts, DummyDomain: tasks.DefaultDummyDomain, TaskRetention: tasks.DefaultRetention}
+	if d.Admin == nil {
+		d.Admin = &admin.Service{Redis: d.Redis, Ledger: d.Ledger, Hosts: d.Hosts, DummyDomain: tasks.DefaultDummyDomain, TaskRetention: tasks.DefaultRetention}
 	}
-	if d.Desk.Jobs == nil {
-		d.Desk.Jobs = d.Desk.NewLister(or(d.Settings.Jobs, jobs.DefaultSettings()), d.Now)
+	if d.Admin.Jobs == nil {
+		d.Admin.Jobs = d.Admin.NewLister(or(d.Settings.Jobs, jobs.DefaultSettings()), d.Now)
 	}
 	d.Settings = d.Settings.withDefaults()
 	s := &Server{Deps: d, mux: http.NewServeMux(), auditing: make(chan struct{}, 1)}
@@ -160,7 +160,7 @@ func New(d Deps) (*Server, error) {
 	}
 	s.openRequests = newOpenRequests(s.stopping, s.Settings.AccessEvery)
 	s.watches, s.writes = newWatches(s), store.NewWriteProbe(d.Ledger.Writable, d.Now)
-	s.Desk.Writes = s.writes
+	s.Admin.Writes = s.writes
 	s.huma = huma.NewAPI(humaConfig(), adapter{s})
 	for _, routes := range routes {
 		routes(s)

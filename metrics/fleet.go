@@ -8,8 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/panics"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -35,7 +35,7 @@ const (
 // checks of all customers. It reads on collection, and only in the leader. Customers without work
 // cost little: their dead letters are counted and their counters checked in small groups.
 type Fleet struct {
-	admin     *operate.Service
+	admin     *admin.Service
 	leads     func() bool
 	customers bool
 	now       func() time.Time
@@ -51,7 +51,7 @@ type Fleet struct {
 // snapshot is the result of one reading.
 type snapshot struct {
 	busy    []string
-	places  map[string]operate.CustomerStatus // customers with work that could be read
+	places  map[string]admin.CustomerStatus // customers with work that could be read
 	workers int
 	loss    store.Loss
 }
@@ -67,7 +67,7 @@ type scan struct {
 
 // NewFleet returns a collector for the fleet's metrics. leads reports whether this process exports
 // them. byCustomer adds metrics for each customer with work.
-func NewFleet(admin *operate.Service, leads func() bool, byCustomer bool) *Fleet {
+func NewFleet(admin *admin.Service, leads func() bool, byCustomer bool) *Fleet {
 	return &Fleet{
 		admin: admin, leads: leads, customers: byCustomer, now: time.Now,
 		scan: scan{dead: map[string]int64{}, violations: map[string]map[string]int{}, readBacks: map[string]store.ReadBack{}},
@@ -137,7 +137,7 @@ func (f *Fleet) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := snapshot{loss: loss, places: map[string]operate.CustomerStatus{}, workers: len(crew)}
+	c := snapshot{loss: loss, places: map[string]admin.CustomerStatus{}, workers: len(crew)}
 	for _, a := range listed {
 		c.busy = append(c.busy, a.Customer)
 	}
@@ -153,7 +153,7 @@ func (f *Fleet) refresh(ctx context.Context) error {
 
 // places reads the status of customers. If that fails, it reads each individually: one node of a
 // cluster may be unreachable.
-func (f *Fleet) places(ctx context.Context, page []string, into map[string]operate.CustomerStatus) error {
+func (f *Fleet) places(ctx context.Context, page []string, into map[string]admin.CustomerStatus) error {
 	together, cancel := context.WithTimeout(ctx, fleetLimit/2)
 	defer cancel()
 	all, err := f.admin.CustomerStatuses(together, page...)
@@ -172,7 +172,7 @@ func (f *Fleet) places(ctx context.Context, page []string, into map[string]opera
 		slots <- struct{}{}
 		reading.Go(func() {
 			defer func() { <-slots }()
-			var one []operate.CustomerStatus
+			var one []admin.CustomerStatus
 			oneErr := panics.Contain(func() (err error) {
 				one, err = f.admin.CustomerStatuses(ctx, customer)
 				return err

@@ -3,7 +3,7 @@ package metrics
 import (
 	"time"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/tasks"
 )
 
@@ -16,7 +16,7 @@ type queueWork struct {
 	held  bool
 }
 
-func queuesOf(p operate.CustomerStatus) []queueWork {
+func queuesOf(p admin.CustomerStatus) []queueWork {
 	held := p.Hold.Keeps()
 	return []queueWork{{queueBulk, p.Queues.Bulk(), held}, {queueExpress, p.Queues.Express, held && !p.Hold.BulkOnly}}
 }
@@ -78,8 +78,8 @@ func (f *Fleet) show(show show) {
 	}
 }
 
-func holdReason(h operate.Hold) string {
-	if h.By == operate.WebUI {
+func holdReason(h admin.Hold) string {
+	if h.By == admin.WebUI {
 		return heldInWebUI
 	}
 	return labelHoldReason.within(string(h.Reason))

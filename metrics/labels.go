@@ -3,8 +3,8 @@ package metrics
 import (
 	"slices"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/icims"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/readback"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker"
@@ -85,7 +85,7 @@ var (
 	labelWork       = Label{"state", []string{workActive, workLate, workWaiting}, "`later`: scheduled"}
 	labelHeld       = Label{"held", []string{heldNo, heldYes}, "`yes`: blocked by a pause, a refused account, used-up daily calls or an open circuit breaker"}
 	labelHoldReason = Label{"reason", holdReasons(), "see [errors.md](errors.md); `web_ui`: paused in asynq's web UI"}
-	labelCustomers  = Label{"state", texts(operate.LaneStates()), "as in `icims-export lanes`"}
+	labelCustomers  = Label{"state", texts(admin.LaneStates()), "as in `icims-export lanes`"}
 	labelLane       = Label{"state", []string{laneClosing, laneOpen, laneWanted}, "`waiting`: customers that wait for a free lane"}
 	labelBreaker    = Label{"state", worker.BreakerStates(), "state of the circuit breaker"}
 	labelFinding    = Label{"finding", texts(worker.Findings()), "see `worker/observer.go`"}

@@ -15,11 +15,11 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/metrics"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -75,7 +75,7 @@ func newRig(t *testing.T, c icimstest.Config, byCustomer bool) *rig {
 	}})
 	r.worker.Observe(metrics.NewWorkerMetrics(r.registry, r.worker.Vitals))
 	r.health = &metrics.Health{Redis: r.client, Writes: newWrites(r.ledger), Lanes: r.worker.Ready, Alive: r.worker.Alive}
-	admin := &operate.Service{Redis: r.client, Ledger: r.ledger}
+	admin := &admin.Service{Redis: r.client, Ledger: r.ledger}
 	r.registry.MustRegister(r.health, metrics.NewFleet(admin, func() bool { return r.worker.Vitals().Leads }, byCustomer))
 	return r
 }

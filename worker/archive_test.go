@@ -9,8 +9,8 @@ import (
 	"github.com/hibiken/asynq"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/icims/icimstest"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -49,9 +49,9 @@ func TestDeadLettersOutliveTheirArchivedTasks(t *testing.T) {
 		t.Fatalf("%d dead letters are listed", len(letters))
 	}
 
-	desk := &operate.Service{Redis: r.redis, Ledger: r.ledger}
-	choice := operate.DeadChoice{Customers: []string{customer}, Exports: letters[1:2]}
-	if done, err := desk.RetryDead(t.Context(), choice, operate.DeadOrder{Who: "an operator", Why: "the field is corrected"}); err != nil || done.Done != 1 {
+	service := &admin.Service{Redis: r.redis, Ledger: r.ledger}
+	choice := admin.DeadChoice{Customers: []string{customer}, Exports: letters[1:2]}
+	if done, err := service.RetryDead(t.Context(), choice, admin.DeadOrder{Who: "an operator", Why: "the field is corrected"}); err != nil || done.Done != 1 {
 		t.Fatalf("retried %+v, %v", done, err)
 	}
 	r.eventually("the retried export is done", func() bool {

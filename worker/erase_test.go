@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/icims/icimstest"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -21,10 +21,10 @@ func TestErasingWhileExportsRun(t *testing.T) {
 	}}})
 	crowd := people(30)
 	options := store.EraseOptions{Who: "ana", Why: "a test", Settle: 500 * time.Millisecond}
-	desk := &operate.Service{Redis: r.redis, Ledger: r.ledger}
+	service := &admin.Service{Redis: r.redis, Ledger: r.ledger}
 	erase := func() (left int, erased store.ErasureReceipt) {
 		for _, c := range crowd {
-			receipt, err := desk.Erase(t.Context(), customer, c.ID, options)
+			receipt, err := service.Erase(t.Context(), customer, c.ID, options)
 			if err != nil {
 				t.Fatal(err)
 			}

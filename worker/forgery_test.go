@@ -11,8 +11,8 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/icims/icimstest"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -20,8 +20,8 @@ import (
 // check returns the kinds of violations that `icims-export check` finds for a customer.
 func (r *rig) check(customer string) string {
 	r.t.Helper()
-	desk := &operate.Service{Redis: r.redis, Ledger: r.ledger}
-	found, err := desk.Check(r.t.Context(), []string{customer}, store.CheckOptions{Late: store.DefaultCheckOptions().Late})
+	service := &admin.Service{Redis: r.redis, Ledger: r.ledger}
+	found, err := service.Check(r.t.Context(), []string{customer}, store.CheckOptions{Late: store.DefaultCheckOptions().Late})
 	if err != nil {
 		r.t.Fatal(err)
 	}

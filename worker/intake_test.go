@@ -8,7 +8,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -134,9 +134,9 @@ func TestTasksWithReadableCandidatesAreRefusedAndErased(t *testing.T) {
 	if n, err := intake.Refused(r.redis, time.Now().Add(-time.Hour)); n != 4 || err != nil {
 		t.Errorf("%d counted, %v", n, err)
 	}
-	found, err := (&operate.Service{Redis: r.redis, Ledger: r.ledger}).Check(t.Context(), []string{customer}, store.DefaultCheckOptions())
+	found, err := (&admin.Service{Redis: r.redis, Ledger: r.ledger}).Check(t.Context(), []string{customer}, store.DefaultCheckOptions())
 	r.must(err)
-	if len(found.Violations) != 1 || found.Violations[0].Kind != operate.ViolationIntake || !strings.HasPrefix(found.Violations[0].Text, "4 tasks were ") {
+	if len(found.Violations) != 1 || found.Violations[0].Kind != admin.ViolationIntake || !strings.HasPrefix(found.Violations[0].Text, "4 tasks were ") {
 		t.Errorf("the check finds %+v", found.Violations)
 	}
 }

@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/jobs"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker"
@@ -34,7 +34,7 @@ func listing(t *testing.T, n int, o rigOptions) (*rig, *jobs.Lister) {
 		t.Fatal(err)
 	}
 	filed := func(string) (store.Connection, bool) { return r.conn.WithDefaults(), true }
-	return r, &jobs.Lister{Ledger: r.ledger, Hosts: hosts, Settings: jobs.DefaultSettings(), Filed: filed, Now: time.Now, Request: (&operate.Service{Redis: r.redis, Ledger: r.ledger}).RequestControl}
+	return r, &jobs.Lister{Ledger: r.ledger, Hosts: hosts, Settings: jobs.DefaultSettings(), Filed: filed, Now: time.Now, Request: (&admin.Service{Redis: r.redis, Ledger: r.ledger}).RequestControl}
 }
 
 func (r *rig) jobs(l *jobs.Lister, q jobs.Query) jobs.ListPage {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/icims/icimstest"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker"
@@ -80,11 +80,11 @@ func TestCustomersAreDistributed(t *testing.T) {
 			}
 			return true
 		})
-		list, err := (&operate.Service{Redis: f.redis, Ledger: f.ledger}).Lanes(t.Context(), operate.LaneQuery{All: true})
+		list, err := (&admin.Service{Redis: f.redis, Ledger: f.ledger}).Lanes(t.Context(), admin.LaneQuery{All: true})
 		f.must(err)
 		for _, l := range list.Lanes {
 			texts := strings.Join(l.BreakerTexts(), "\n")
-			if l.State == operate.LaneFailing || !strings.Contains(texts, "this worker cannot reach iCIMS, but others can") || strings.Contains(texts, f.members[2].id) {
+			if l.State == admin.LaneFailing || !strings.Contains(texts, "this worker cannot reach iCIMS, but others can") || strings.Contains(texts, f.members[2].id) {
 				t.Errorf("customer %s is %s: %s", l.Customer, l.State, texts)
 			}
 		}
@@ -346,14 +346,14 @@ func nothingIsWrittenAfter(t *testing.T, pause func(*rig, store.Pause)) {
 // pause pauses the customer as an operator does.
 func (r *rig) pause(p store.Pause) {
 	r.t.Helper()
-	_, err := (&operate.Service{Redis: r.redis, Ledger: r.ledger}).Pause(r.t.Context(), customer, p)
+	_, err := (&admin.Service{Redis: r.redis, Ledger: r.ledger}).Pause(r.t.Context(), customer, p)
 	r.must(err)
 }
 
 // resume ends a pause as an operator does.
 func (r *rig) resume() {
 	r.t.Helper()
-	resumed, err := (&operate.Service{Redis: r.redis, Ledger: r.ledger}).Resume(r.t.Context(), customer, "maria", "enough")
+	resumed, err := (&admin.Service{Redis: r.redis, Ledger: r.ledger}).Resume(r.t.Context(), customer, "maria", "enough")
 	r.must(err)
 	if resumed.Before == nil {
 		r.t.Error("the customer was not paused")

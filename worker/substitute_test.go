@@ -10,8 +10,8 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/icims/icimstest"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker"
@@ -87,8 +87,8 @@ func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 		}
 
 		r.sim.ClearRules()
-		desk := &operate.Service{Redis: r.redis, Ledger: r.ledger}
-		done, err := desk.RetryDead(t.Context(), operate.DeadChoice{Customers: []string{customer}, Exports: []string{export}}, operate.DeadOrder{Who: "ana", Why: "the field is corrected"})
+		service := &admin.Service{Redis: r.redis, Ledger: r.ledger}
+		done, err := service.RetryDead(t.Context(), admin.DeadChoice{Customers: []string{customer}, Exports: []string{export}}, admin.DeadOrder{Who: "ana", Why: "the field is corrected"})
 		if err != nil || done.Done != 1 {
 			t.Fatalf("retried %+v, %v", done, err)
 		}
@@ -126,8 +126,8 @@ func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 		if own, got := customer+":"+r.outcomes(id)[0].Export, r.task(r.inspector().ListRetryTasks); got == own {
 			t.Fatal("the waiting task is no substitute")
 		}
-		desk := &operate.Service{Redis: r.redis, Ledger: r.ledger}
-		receipt, err := desk.Erase(t.Context(), customer, ana().ID, store.EraseOptions{Who: "ana", Why: "a request"})
+		service := &admin.Service{Redis: r.redis, Ledger: r.ledger}
+		receipt, err := service.Erase(t.Context(), customer, ana().ID, store.EraseOptions{Who: "ana", Why: "a request"})
 		if err != nil || len(receipt.Exports) != 1 {
 			t.Fatalf("%+v, %v", receipt, err)
 		}

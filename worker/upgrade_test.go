@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/internal/testrig"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -71,7 +71,7 @@ type upgraded struct {
 	*rig
 	left      previousVersion
 	customers []string
-	desk      *operate.Service
+	service   *admin.Service
 }
 
 // newUpgraded fills Redis and the simulator. It starts no worker.
@@ -101,7 +101,7 @@ func newUpgraded(t *testing.T) *upgraded {
 	keys, err := store.ParseKeyset(left.Keyset)
 	u.must(err)
 	u.ledger = store.NewLedger(u.redis, keys)
-	u.desk = &operate.Service{Redis: u.redis, Ledger: u.ledger}
+	u.service = &admin.Service{Redis: u.redis, Ledger: u.ledger}
 	u.worker = u.newWorker(func(s *worker.Settings) {
 		shortWaits(s) // creates wait for the settle time after a restart of Redis
 		s.AbandonedAfter = time.Nanosecond
@@ -246,7 +246,7 @@ func TestUpgradeFromPreviousVersion(t *testing.T) {
 	if got := u.states("9012"); !maps.Equal(got, before["9012"]) {
 		t.Errorf("paused: %v before, %v after", before["9012"], got)
 	}
-	if _, err := u.desk.Resume(t.Context(), "9012", "maria", "the upgrade is done"); err != nil {
+	if _, err := u.service.Resume(t.Context(), "9012", "maria", "the upgrade is done"); err != nil {
 		t.Fatal(err)
 	}
 	u.end("9012")
@@ -283,7 +283,7 @@ func TestUpgradeFromPreviousVersion(t *testing.T) {
 	u.sim.Tenant("1234").AddJob(icimstest.Job{ID: 1799, Title: "The job that was missing", Portals: []int{1}})
 	u.sim.AddRule(icimstest.Rule{Customer: "1234", Route: "people.create", Email: "candidate-31@example.com", Fault: icimstest.StatusBefore, Status: 400, Code: 4, Times: -1})
 	dead := before["1234"][store.Dead]
-	done, err := u.desk.RetryDead(t.Context(), operate.DeadChoice{Customers: []string{"1234"}}, operate.DeadOrder{Who: "maria", Why: "the job is back"})
+	done, err := u.service.RetryDead(t.Context(), admin.DeadChoice{Customers: []string{"1234"}}, admin.DeadOrder{Who: "maria", Why: "the job is back"})
 	if err != nil || done.Done != dead {
 		t.Fatalf("%d of %d retried, %v", done.Done, dead, err)
 	}
@@ -347,7 +347,7 @@ func (u *upgraded) inICIMS(customer string, job int64, o store.Outcome) {
 // consistent expects the consistency check to find nothing.
 func (u *upgraded) consistent() {
 	u.t.Helper()
-	found, err := u.desk.Check(u.t.Context(), u.customers, store.CheckOptions{Late: 5 * time.Minute, Pause: 50 * time.Millisecond})
+	found, err := u.service.Check(u.t.Context(), u.customers, store.CheckOptions{Late: 5 * time.Minute, Pause: 50 * time.Millisecond})
 	u.must(err)
 	if len(found.Violations) > 0 {
 		u.t.Errorf("the check finds %+v", found.Violations)

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -101,7 +101,7 @@ func (s batchProgress) Foretold() string {
 	if s.Forecast == nil || s.Over() {
 		return ""
 	}
-	return prose.Sentence(operate.ForecastText(*s.Forecast, s.now, len(s.Waits) > 0 && s.Forecast.Waits == ""))
+	return prose.Sentence(admin.ForecastText(*s.Forecast, s.now, len(s.Waits) > 0 && s.Forecast.Waits == ""))
 }
 
 // Lane links to the lane if resuming it unblocks the exports; otherwise it is nil.

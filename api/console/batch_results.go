@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/api"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -30,7 +30,7 @@ type results struct {
 }
 
 // result is the result of one candidate.
-type result struct{ operate.Outcome }
+type result struct{ admin.Outcome }
 
 // Word returns the outcome, or the state of an open export.
 func (r result) Word() string {
@@ -154,7 +154,7 @@ func (v *visit) results(s batchProgress) (results, error) {
 	return r, nil
 }
 
-func (r *results) take(rows []operate.Outcome) {
+func (r *results) take(rows []admin.Outcome) {
 	for _, o := range rows {
 		r.Rows = append(r.Rows, result{o})
 		known := slices.ContainsFunc(r.Hints, func(h reasonHint) bool { return h.Code == string(o.Reason) })

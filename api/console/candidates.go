@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/api"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -30,7 +30,7 @@ type candidatesPage struct {
 	ID       string
 	Wrong    *api.FieldProblem
 	// Story is nil without a candidate ID, or if nothing was found.
-	Story   *operate.CandidateTimeline
+	Story   *admin.CandidateTimeline
 	Exports []exportStory
 	// Words means that iCIMS's messages are shown.
 	Words      bool
@@ -55,7 +55,7 @@ func (p candidatesPage) Self() string {
 
 // exportStory is one export with its timeline.
 type exportStory struct {
-	operate.ExportTimeline
+	admin.ExportTimeline
 
 	Number int // from 1, oldest first
 }
@@ -138,8 +138,8 @@ func (v *visit) showCandidate() error {
 	return v.page("candidates", "Candidates", p)
 }
 
-func (v *visit) story(id string, words bool) (operate.CandidateTimeline, error) {
-	var story operate.CandidateTimeline
+func (v *visit) story(id string, words bool) (admin.CandidateTimeline, error) {
+	var story admin.CandidateTimeline
 	q := url.Values{}
 	if words {
 		q.Set("words", "true")

@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/api"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/readback"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/verify"
@@ -101,7 +101,7 @@ type removalForm struct {
 	Exports        string // keep or cancel
 	Markers        string // keep or erase
 	Why            string
-	Would          operate.Removal // the result of a dry run
+	Would          admin.Removal // the result of a dry run
 	Refused        *Refusal
 	Removed, Other bool // already removed; changed by another user
 }
@@ -136,7 +136,7 @@ func (v *visit) removeConnection() error {
 	posted := v.r.PostForm
 	form := removalForm{Exports: oneOf(posted.Get("exports"), "keep", "cancel"), Markers: oneOf(posted.Get("markers"), "keep", "erase"), Why: strings.TrimSpace(posted.Get("why"))}
 	form.Revision, _ = strconv.ParseInt(posted.Get("revision"), 10, 64)
-	var done operate.Removal
+	var done admin.Removal
 	query := url.Values{"exports": {form.Exports}, "markers": {form.Markers}, "why": {form.Why}}
 	err := v.call(http.MethodDelete, v.customerPath("connection"), query, nil, &done, "If-Match", strconv.Quote(strconv.FormatInt(form.Revision, 10)))
 	if refused, ok := refusalOf(err); ok && refused.Status < http.StatusInternalServerError {

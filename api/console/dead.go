@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/api"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -81,7 +81,7 @@ type deadLettersPage struct {
 
 // deadReason is a reason of dead letters.
 type deadReason struct {
-	operate.DeadTally
+	admin.DeadTally
 
 	Filter  deadFilter
 	Path    string
@@ -202,7 +202,7 @@ func (p lanePage) holds() string {
 
 // deadLetterPage explains a dead letter.
 type deadLetterPage struct {
-	operate.ExplainedDead
+	admin.ExplainedDead
 
 	Why        string // the reason explained
 	Mend       *link
@@ -236,8 +236,8 @@ func (v *visit) showDeadLetter() error {
 }
 
 // answered summarizes iCIMS's last response.
-func answered(l operate.DeadLine) string {
-	phrase := operate.CallPhrase(l.Operation)
+func answered(l admin.DeadLine) string {
+	phrase := admin.CallPhrase(l.Operation)
 	if phrase == "" {
 		return "" // delayed before a call
 	}

@@ -5,8 +5,8 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/api"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -14,7 +14,7 @@ import (
 type erasePage struct {
 	Customer string
 	ID       string
-	Story    operate.CandidateTimeline
+	Story    admin.CandidateTimeline
 	// Waiting, Dead, Ended and Busy count the candidate's exports.
 	Waiting, Dead, Ended, Busy int
 

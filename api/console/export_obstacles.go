@@ -4,8 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/api"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -87,7 +87,7 @@ func (v *visit) connectionObstacle() (*obstacle, error) {
 // laneObstacles returns what blocks the lane. told means that the connection's problem is already
 // shown.
 func (v *visit) laneObstacles(told bool) ([]obstacle, error) {
-	var detail operate.LaneDetail
+	var detail admin.LaneDetail
 	if err := v.get(v.customerPath("lane"), nil, &detail); err != nil {
 		if _, refused := refusalOf(err); refused {
 			return nil, nil // the form is shown anyway
@@ -97,11 +97,11 @@ func (v *visit) laneObstacles(told bool) ([]obstacle, error) {
 	var found []obstacle
 	lane := laneRow{detail.Lane, v.clock()}
 	mend := link{Name: "View lane", Path: lanePath(v.Customer)}
-	if v.May(api.ScopeOperate) && lane.State == operate.LanePaused {
+	if v.May(api.ScopeOperate) && lane.State == admin.LanePaused {
 		mend.Name = "Resume lane"
 	}
 	switch refusedByICIMS := slices.Contains([]store.Reason{"icims_credentials", "icims_access_denied", "icims_not_authorized", "icims_search_refused"}, lane.Reason); {
-	case lane.State == operate.LanePaused:
+	case lane.State == admin.LanePaused:
 		found = append(found, obstacle{Text: "Exports will wait: the lane is paused " + lane.Why(), Mend: &mend})
 	case lane.Keeps() && told && refusedByICIMS: // the cause of the connection's problem
 	case lane.Keeps():

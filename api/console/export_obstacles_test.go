@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/api"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/verify"
 )
@@ -128,7 +128,7 @@ func TestExportFormShowsObstacles(t *testing.T) {
 
 func TestFileConnectionIsNotReportedMissing(t *testing.T) {
 	w := newWard(t, func(d *api.Deps, _ *Options) {
-		d.Desk = &operate.Service{Redis: d.Redis, Ledger: d.Ledger, Hosts: d.Hosts, Filed: func() map[string]store.Connection {
+		d.Admin = &admin.Service{Redis: d.Redis, Ledger: d.Ledger, Hosts: d.Hosts, Filed: func() map[string]store.Connection {
 			return map[string]store.Connection{mine: {Customer: mine, Username: "export-user", Password: "correct horse", PortalURLs: portalURL}}
 		}}
 	})

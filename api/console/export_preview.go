@@ -7,9 +7,9 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/tasks"
 )
 
@@ -72,7 +72,7 @@ func (v *visit) rehearse(in *exportInput, query url.Values, p *previewed) error 
 // costs returns the number of calls and the ETA.
 func (p *previewed) costs(v *visit) string {
 	kept := len(p.Waits) > 0 && p.Forecast.Waits == ""
-	return operate.Reckoned(p.Estimate, p.Forecast, "Currently", v.Now(), kept)
+	return admin.Reckoned(p.Estimate, p.Forecast, "Currently", v.Now(), kept)
 }
 
 // Cost returns the cost in sentences.

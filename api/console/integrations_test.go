@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/api"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/verify"
 )
@@ -182,7 +182,7 @@ func TestCustomerWithoutConnectionIsToldAboutTheFile(t *testing.T) {
 
 func TestFileConnectionIsListedReadOnly(t *testing.T) {
 	r := newRig(t, func(d *api.Deps, _ *Options) {
-		d.Desk = &operate.Service{Redis: d.Redis, Ledger: d.Ledger, Filed: func() map[string]store.Connection {
+		d.Admin = &admin.Service{Redis: d.Redis, Ledger: d.Ledger, Filed: func() map[string]store.Connection {
 			return map[string]store.Connection{mine: {Customer: mine, Username: "file-user", Password: "correct horse", PortalURLs: portalURL}}
 		}}
 	})

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -16,9 +16,9 @@ import (
 type lanePage struct {
 	laneRow
 
-	Detail operate.LaneDetail
+	Detail admin.LaneDetail
 	// Happened is the recent activity, newest first.
-	Happened   []operate.Activity
+	Happened   []admin.Activity
 	Batches    []laneBatch
 	MayOperate bool
 	Form       holdForm
@@ -28,7 +28,7 @@ type lanePage struct {
 
 // laneBatch is an open batch and its forecast in words.
 type laneBatch struct {
-	operate.OpenBatch
+	admin.OpenBatch
 
 	Foretold string
 }
@@ -89,7 +89,7 @@ func (v *visit) lane(form holdForm) (lanePage, error) {
 	p.laneRow = laneRow{p.Detail.Lane, clock}
 	p.Happened = p.Detail.Happened(clock)
 	for _, b := range p.Detail.Batches {
-		p.Batches = append(p.Batches, laneBatch{b, prose.Sentence(operate.ForecastText(b.Forecast, v.Now(), p.Detail.Kept()))})
+		p.Batches = append(p.Batches, laneBatch{b, prose.Sentence(admin.ForecastText(b.Forecast, v.Now(), p.Detail.Kept()))})
 	}
 	return p, nil
 }
@@ -109,15 +109,15 @@ func (v *visit) findConnection(p *lanePage) error {
 
 // Stands returns the state as a sentence, for the head of the page.
 func (p lanePage) Stands() string {
-	return map[operate.LaneState]string{
-		operate.LaneOpen: "Exports are in progress.", operate.LaneWaiting: "Exports are waiting for a worker.",
-		operate.LaneLater: "All exports are scheduled for later.", operate.LaneIdle: "No exports.", operate.LaneUnreadable: "The customer's keys in Redis are unreadable.",
-		operate.LanePaused: p.Why(), operate.LaneClosed: p.Why(), operate.LaneFailing: p.Why(),
+	return map[admin.LaneState]string{
+		admin.LaneOpen: "Exports are in progress.", admin.LaneWaiting: "Exports are waiting for a worker.",
+		admin.LaneLater: "All exports are scheduled for later.", admin.LaneIdle: "No exports.", admin.LaneUnreadable: "The customer's keys in Redis are unreadable.",
+		admin.LanePaused: p.Why(), admin.LaneClosed: p.Why(), admin.LaneFailing: p.Why(),
 	}[p.State]
 }
 
 // Paused reports whether there is a pause to end.
-func (p lanePage) Paused() bool { return p.State == operate.LanePaused || len(p.PausedInWeb) > 0 }
+func (p lanePage) Paused() bool { return p.State == admin.LanePaused || len(p.PausedInWeb) > 0 }
 
 // Kept returns how many of the remaining calls are reserved for small batches.
 func (p lanePage) Kept() int { return min(p.Calls.Reserve, p.Calls.Left) }

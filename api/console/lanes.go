@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -23,7 +23,7 @@ func (c *Console) registerLanes() {
 
 // lanesPage is the list of customers and their states.
 type lanesPage struct {
-	operate.LaneList
+	admin.LaneList
 
 	Rows []laneRow
 	// Summary counts the states.
@@ -90,13 +90,13 @@ func summaryOf(rows []laneRow, part bool) string {
 	if len(rows) == 0 {
 		return ""
 	}
-	counts, exports := map[operate.LaneState]int{}, 0
+	counts, exports := map[admin.LaneState]int{}, 0
 	for _, l := range rows {
 		counts[l.State]++
 		exports += l.Express + l.Bulk + l.Active + l.Later
 	}
 	var states []string
-	for _, state := range operate.LaneStates() {
+	for _, state := range admin.LaneStates() {
 		if n := counts[state]; n > 0 {
 			states = append(states, prose.Grouped(n)+" "+word(state))
 		}
@@ -110,7 +110,7 @@ func summaryOf(rows []laneRow, part bool) string {
 
 // laneRow is one customer in the list.
 type laneRow struct {
-	operate.Lane
+	admin.Lane
 
 	clock prose.Clock
 }
@@ -120,7 +120,7 @@ func (l laneRow) rank() int {
 	switch {
 	case l.Keeps() || l.Connection != "":
 		return 0
-	case l.State == operate.LaneIdle:
+	case l.State == admin.LaneIdle:
 		return 2
 	}
 	return 1
@@ -136,7 +136,7 @@ func (l laneRow) Why() string {
 
 // Hint is the remedy for a closed lane. A pause has a button instead.
 func (l laneRow) Hint() string {
-	if l.State == operate.LaneClosed || l.State == operate.LaneFailing {
+	if l.State == admin.LaneClosed || l.State == admin.LaneFailing {
 		return l.Reason.Info().Hint
 	}
 	return ""
@@ -165,11 +165,11 @@ func (l laneRow) Changes() string {
 	switch {
 	case l.Keeps() && !l.Until.IsZero():
 		return in(l.Until)
-	case l.State == operate.LanePaused:
+	case l.State == admin.LanePaused:
 		return "when resumed"
 	case l.Keeps():
 		return "unknown"
-	case l.State == operate.LaneLater && !l.Next.IsZero():
+	case l.State == admin.LaneLater && !l.Next.IsZero():
 		return in(l.Next)
 	}
 	return ""

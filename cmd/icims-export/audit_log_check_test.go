@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -15,7 +15,7 @@ func TestAuditReportsRemovedJournalEntries(t *testing.T) {
 	w.call("pause", "1234", "--why=maintenance").wantStatus(t, statusDone)
 	w.call("resume", "1234", "--why=done").wantStatus(t, statusDone)
 	kinds := func() (n int) {
-		for _, v := range decode[operate.CheckResult](t, w.call("audit", "--json").out).Violations {
+		for _, v := range decode[admin.CheckResult](t, w.call("audit", "--json").out).Violations {
 			if v.Kind == store.ViolationJournal {
 				n++
 			}

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -66,7 +66,7 @@ func (c *cancelCommand) Run(ctx context.Context, p *process) error {
 	}
 	started := time.Now()
 	cancel := func() error {
-		r.Cancellation, err = o.cancel(ctx, operate.CancelScope{Customer: r.Customer, Batch: r.Batch}, store.CancelOptions{Who: r.Who, Why: c.Why, DryRun: c.DryRun}, c.Patience)
+		r.Cancellation, err = o.cancel(ctx, admin.CancelScope{Customer: r.Customer, Batch: r.Batch}, store.CancelOptions{Who: r.Who, Why: c.Why, DryRun: c.DryRun}, c.Patience)
 		return err
 	}
 	if c.DryRun {
@@ -89,17 +89,17 @@ func (c *cancelCommand) Run(ctx context.Context, p *process) error {
 }
 
 // cancel cancels waiting exports, and explains errors.
-func (o *operator) cancel(ctx context.Context, scope operate.CancelScope, options store.CancelOptions, patience time.Duration) (store.Cancellation, error) {
+func (o *operator) cancel(ctx context.Context, scope admin.CancelScope, options store.CancelOptions, patience time.Duration) (store.Cancellation, error) {
 	done, err := o.Cancel(ctx, scope, options, patience)
 	return done, partialFailure(err, "canceled")
 }
 
 // partialFailure explains a partial failure; participle names the action, such as "canceled".
 func partialFailure(err error, participle string) error {
-	if part, ok := errors.AsType[*operate.BrokenOffError](err); ok {
+	if part, ok := errors.AsType[*admin.BrokenOffError](err); ok {
 		return failed("stopped after %s%s. %s Then run the command again to continue.", prose.Plural(part.Done, part.Thing), newBatches(part.Batches), causeOf(part.Err))
 	}
-	if untold, ok := errors.AsType[*operate.UnrecordedError](err); ok {
+	if untold, ok := errors.AsType[*admin.UnrecordedError](err); ok {
 		return failed("%s %s%s, but recording it failed. %s", prose.Plural(untold.Done, untold.Thing), participle, newBatches(untold.Batches), causeOf(untold.Err))
 	}
 	return err

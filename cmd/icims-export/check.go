@@ -12,8 +12,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/readback"
 	"github.com/seekout/icims-export/store"
 )
@@ -146,7 +146,7 @@ const clean = "Clean."
 // shownViolations limits the violations of one kind per customer in text output.
 const shownViolations = 20
 
-func printAudit(p *process, r operate.CheckResult) {
+func printAudit(p *process, r admin.CheckResult) {
 	out, s := p.stdout, style{p.colours(p.stdout)}
 	width, _ := terminal(out)
 	writeAudits(out, s, width, r.Customers)
@@ -194,7 +194,7 @@ func writeRisks(out io.Writer, width int, risks []string) {
 }
 
 // writeOutage prints the outage, if it may have caused the violations.
-func writeOutage(out io.Writer, width int, r operate.CheckResult) {
+func writeOutage(out io.Writer, width int, r admin.CheckResult) {
 	if o := r.Outage; o != nil && (o.Trouble != "" || !r.Clean) {
 		fmt.Fprintln(out)
 		hang(out, width, "", o.String())

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/testrig"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/readback"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -55,7 +55,7 @@ func TestCheckRemoteShowsCostAndFields(t *testing.T) {
 	}
 	w.call("journal").wantAll(t, "check --remote", "a test")
 	for _, old := range [][]string{{"--remote", "5"}, {"--remote=5"}} {
-		got := decode[operate.CheckResult](t, w.call(append([]string{"audit", "--customer=1234", "--yes", "--json"}, old...)...).out)
+		got := decode[admin.CheckResult](t, w.call(append([]string{"audit", "--customer=1234", "--yes", "--json"}, old...)...).out)
 		if !got.Clean || got.ReadBack == nil || got.ReadBack.People != 5 || got.ReadBack.Calls != 10 || got.ReadBack.Report.Result != readback.ResultComplete {
 			t.Errorf("%v: %+v", old, got)
 		}
@@ -74,7 +74,7 @@ func TestCheckRemoteExitsWithThreeForMissingFields(t *testing.T) {
 	r := w.call("check", "--customer=1234", "--remote", "--yes", "--json")
 	r.wantStatus(t, statusPartial)
 	var kinds []string
-	for _, v := range decode[operate.CheckResult](t, r.out).Violations {
+	for _, v := range decode[admin.CheckResult](t, r.out).Violations {
 		kinds = append(kinds, v.Kind)
 	}
 	slices.Sort(kinds)

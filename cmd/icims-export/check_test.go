@@ -7,7 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 )
@@ -24,7 +24,7 @@ func TestCheck(t *testing.T) {
 	t.Run("as JSON it is one object, for one customer as well, and needs no keyset", func(t *testing.T) {
 		r := call(t, "check", "--customer=1234", "--json", "--redis-url="+w.url)
 		r.wantStatus(t, statusDone)
-		got := decode[operate.CheckResult](t, r.out)
+		got := decode[admin.CheckResult](t, r.out)
 		if !got.Clean || len(got.Customers) != 1 || got.Customers[0].Dead != 8 || got.Violations == nil || got.Worker {
 			t.Errorf("got %s", r.out)
 		}
@@ -38,7 +38,7 @@ func TestCheck(t *testing.T) {
 		r := w.call("check")
 		r.wantStatus(t, statusPartial)
 		r.wantAll(t, "listed as a dead letter, but it has no record", string(jobless), ids[0], "No active workers")
-		got := decode[operate.CheckResult](t, w.call("check", "--json").out)
+		got := decode[admin.CheckResult](t, w.call("check", "--json").out)
 		kinds := map[string]bool{}
 		for _, v := range got.Violations {
 			kinds[v.Kind] = true
@@ -117,7 +117,7 @@ func TestAuditListsRedisRisks(t *testing.T) {
 					t.Errorf("%q is missing in %s", text, said)
 				}
 			}
-			got := decode[operate.CheckResult](t, w.call("check", "--json").out)
+			got := decode[admin.CheckResult](t, w.call("check", "--json").out)
 			if !got.Clean || len(got.Risks) != min(len(c.says), 1) || strings.Contains(said, "At risk") != (len(c.says) > 0) {
 				t.Errorf("risks: %q; %s", got.Risks, said)
 			}

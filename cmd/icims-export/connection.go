@@ -11,10 +11,10 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/term"
 
+	"github.com/seekout/icims-export/admin"
 	checks "github.com/seekout/icims-export/connections"
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -278,7 +278,7 @@ func (o *operator) stored(ctx context.Context, customer string) (store.StoredCon
 }
 
 func (w actor) report(p *process, what string, c store.StoredConnection, hosts icims.HostPolicy) error {
-	view := operate.ViewConnection(c, hosts)
+	view := admin.ViewConnection(c, hosts)
 	if w.JSON {
 		return writeJSON(p.stdout, view)
 	}

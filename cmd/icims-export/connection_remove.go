@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -35,9 +35,9 @@ func (c *connectionRemoveCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	var r operate.Removal
+	var r admin.Removal
 	remove := func() (err error) {
-		r, err = o.RemoveConnection(ctx, c.Customer, operate.RemovalOrder{
+		r, err = o.RemoveConnection(ctx, c.Customer, admin.RemovalOrder{
 			Who: whoIs(c.Who), Why: c.Why, Revision: c.Revision, CancelExports: c.Exports == "cancel", EraseMarkers: c.Markers == "erase", Patience: c.Patience, DryRun: c.DryRun,
 		})
 		return err
@@ -68,7 +68,7 @@ func (o *operator) removeFailed(err error, customer string) error {
 	return o.actFailed(err)
 }
 
-func writeRemoval(p *process, r operate.Removal) {
+func writeRemoval(p *process, r admin.Removal) {
 	width, _ := terminal(p.stdout)
 	say := func(format string, args ...any) { hang(p.stdout, width, "", fmt.Sprintf(format, args...)) }
 	if r.DryRun {

@@ -10,15 +10,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/config"
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
 // connectionView prints a connection.
-type connectionView struct{ operate.ConnectionView }
+type connectionView struct{ admin.ConnectionView }
 
 type connectionListCommand struct {
 	All  bool `help:"Include removed connections."`
@@ -54,7 +54,7 @@ func (c *connectionListCommand) write(p *process, all []store.StoredConnection, 
 			continue
 		}
 		n++
-		v := connectionView{operate.ViewConnection(stored, hosts)}
+		v := connectionView{admin.ViewConnection(stored, hosts)}
 		if c.JSON {
 			if err := writeJSON(p.stdout, v); err != nil {
 				return err
@@ -150,7 +150,7 @@ func (c *connectionShowCommand) Run(ctx context.Context, p *process) error {
 	if err != nil && !errors.Is(err, store.ErrSealed) {
 		return o.lost(err)
 	}
-	v := connectionView{operate.ViewConnection(stored, hosts)}
+	v := connectionView{admin.ViewConnection(stored, hosts)}
 	if v.History, err = o.Ledger.ConnectionHistory(ctx, c.Customer); err != nil {
 		return o.lost(err)
 	}

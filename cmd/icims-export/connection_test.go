@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -96,7 +96,7 @@ func TestConnectionIsAddedEditedShownAndRemoved(t *testing.T) {
 	calls(statusDone, "remove", "1234", "--why=they left", "--patience=0s").wantAll(t, "Removed the connection", "3 exports wait")
 	calls(statusFailed, "edit", "1234", "source=x", "--why=x")
 	r = calls(statusDone, "remove", "1234", "--why=for good", "--exports=cancel", "--markers=erase", "--patience=0s", "--json")
-	if got := decode[operate.Removal](t, r.out); got.Exports.Cancelled != 3 || *got.Markers != 1 || got.Waiting != 0 {
+	if got := decode[admin.Removal](t, r.out); got.Exports.Cancelled != 3 || *got.Markers != 1 || got.Waiting != 0 {
 		t.Errorf("%s", r.out)
 	}
 	calls(statusDone, "show", "1234").wantAll(t, "is removed", "removed it, new before and removed since: “they left”")

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -43,8 +43,8 @@ func (c deadChoice) check() error {
 }
 
 // search checks the flags. what names one dead letter, as CUSTOMER:EXPORT, or a candidate.
-func (c deadChoice) search(ctx context.Context, o *operator, what string) (operate.DeadChoice, error) {
-	s := operate.DeadChoice{Text: c.Text}
+func (c deadChoice) search(ctx context.Context, o *operator, what string) (admin.DeadChoice, error) {
+	s := admin.DeadChoice{Text: c.Text}
 	s.Reason = store.Reason(c.Reason)
 	var err error
 	if c.Batch != "" {

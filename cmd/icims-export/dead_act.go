@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -27,12 +27,12 @@ type deadDiscardCommand struct{ deadAct }
 
 // Run retries the selected dead letters.
 func (c *deadRetryCommand) Run(ctx context.Context, p *process) error {
-	return c.run(ctx, p, deadAction{name: "retry", do: (*operate.Service).RetryDead})
+	return c.run(ctx, p, deadAction{name: "retry", do: (*admin.Service).RetryDead})
 }
 
 // Run discards the selected dead letters.
 func (c *deadDiscardCommand) Run(ctx context.Context, p *process) error {
-	return c.run(ctx, p, deadAction{name: "discard", do: (*operate.Service).DiscardDead})
+	return c.run(ctx, p, deadAction{name: "discard", do: (*admin.Service).DiscardDead})
 }
 
 // deadAction is an action on dead letters.
@@ -40,7 +40,7 @@ type deadAction struct {
 	name string
 	// job is the target job of a transfer; 0 otherwise.
 	job int64
-	do  func(*operate.Service, context.Context, operate.DeadChoice, operate.DeadOrder) (operate.DeadResult, error)
+	do  func(*admin.Service, context.Context, admin.DeadChoice, admin.DeadOrder) (admin.DeadResult, error)
 }
 
 // object describes the selection in the audit log.
@@ -84,9 +84,9 @@ func (c *deadAct) run(ctx context.Context, p *process, d deadAction) error {
 	if err != nil {
 		return err
 	}
-	var result operate.DeadResult
+	var result admin.DeadResult
 	act := func() (err error) {
-		result, err = d.do(o.Service, ctx, search, operate.DeadOrder{Who: whoIs(c.Who), Why: c.Why})
+		result, err = d.do(o.Service, ctx, search, admin.DeadOrder{Who: whoIs(c.Who), Why: c.Why})
 		return err
 	}
 	if len(customers) == 0 {
@@ -123,7 +123,7 @@ func (o *operator) actFailed(err error) error {
 	return o.lost(err)
 }
 
-func (c *deadAct) report(p *process, r operate.DeadResult) error {
+func (c *deadAct) report(p *process, r admin.DeadResult) error {
 	if r.Chosen == 0 && c.What != "" {
 		return failed("no dead letter %s: it may have been retried or discarded meanwhile; icims-export dead list shows all", c.What)
 	}
@@ -150,7 +150,7 @@ func (c *deadAct) report(p *process, r operate.DeadResult) error {
 	return nil
 }
 
-func writeCountsByReasonBriefly(p *process, counts []operate.DeadCount) {
+func writeCountsByReasonBriefly(p *process, counts []admin.DeadCount) {
 	for _, c := range counts {
 		fmt.Fprintf(p.stdout, "%8s  %s (%s)\n", prose.Grouped(c.Count), c.Title, c.Reason)
 	}

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 )
 
 type deadListCommand struct {
@@ -56,8 +56,8 @@ func (c *deadListCommand) Run(ctx context.Context, p *process) error {
 	case onTerminal:
 		write = deadTable(p.stdout, style{p.colours(p.stdout)}, width)
 	}
-	counts, shown := operate.DeadCounts{}, 0
-	err = o.DeadLetters(ctx, search, func(_ string, page []operate.DeadLetter) error {
+	counts, shown := admin.DeadCounts{}, 0
+	err = o.DeadLetters(ctx, search, func(_ string, page []admin.DeadLetter) error {
 		counts.Add(page)
 		if limit > 0 {
 			page = page[:min(len(page), limit-shown)]
@@ -76,7 +76,7 @@ func (c *deadListCommand) Run(ctx context.Context, p *process) error {
 }
 
 // summary prints how many there are and the remedy.
-func (c *deadListCommand) summary(p *process, counts operate.DeadCounts, shown int) {
+func (c *deadListCommand) summary(p *process, counts admin.DeadCounts, shown int) {
 	all := counts.Total()
 	switch {
 	case all == 0:
@@ -94,12 +94,12 @@ func (c *deadListCommand) summary(p *process, counts operate.DeadCounts, shown i
 const noDeadLetters = "No dead letter matches."
 
 // writeDeadCounts prints the result of a dry run.
-func writeDeadCounts(p *process, counts operate.DeadCounts, asJSON bool) error {
+func writeDeadCounts(p *process, counts admin.DeadCounts, asJSON bool) error {
 	if asJSON {
 		return writeJSON(p.stdout, struct {
-			DryRun   bool                `json:"dry_run"`
-			Chosen   int                 `json:"chosen"`
-			ByReason []operate.DeadCount `json:"by_reason"`
+			DryRun   bool              `json:"dry_run"`
+			Chosen   int               `json:"chosen"`
+			ByReason []admin.DeadCount `json:"by_reason"`
 		}{true, counts.Total(), counts.List()})
 	}
 	if len(counts) == 0 {
@@ -113,7 +113,7 @@ func writeDeadCounts(p *process, counts operate.DeadCounts, asJSON bool) error {
 }
 
 // writeCountsByReason lists the reasons, most frequent first, with their remedies.
-func writeCountsByReason(out io.Writer, width int, counts operate.DeadCounts) {
+func writeCountsByReason(out io.Writer, width int, counts admin.DeadCounts) {
 	var b strings.Builder
 	for _, c := range counts.List() {
 		head := fmt.Sprintf("%8s  ", prose.Grouped(c.Count))
@@ -123,8 +123,8 @@ func writeCountsByReason(out io.Writer, width int, counts operate.DeadCounts) {
 	_, _ = io.WriteString(out, b.String())
 }
 
-func deadJSON(out io.Writer) func([]operate.DeadLetter) error {
-	return func(page []operate.DeadLetter) error {
+func deadJSON(out io.Writer) func([]admin.DeadLetter) error {
+	return func(page []admin.DeadLetter) error {
 		encoder := json.NewEncoder(out)
 		encoder.SetEscapeHTML(false)
 		for _, d := range page {
@@ -139,9 +139,9 @@ func deadJSON(out io.Writer) func([]operate.DeadLetter) error {
 var deadTitles = []string{"customer", "candidate", "export", "batch", "died", "attempts", "reason", "title", "person", "operation", "status", "codes", "transaction"}
 
 // deadTabs writes one tab-separated line per dead letter, for scripts.
-func deadTabs(out io.Writer) func([]operate.DeadLetter) error {
+func deadTabs(out io.Writer) func([]admin.DeadLetter) error {
 	titled := false
-	return func(page []operate.DeadLetter) error {
+	return func(page []admin.DeadLetter) error {
 		var b strings.Builder
 		if !titled {
 			titled = true
@@ -159,10 +159,10 @@ func deadTabs(out io.Writer) func([]operate.DeadLetter) error {
 	}
 }
 
-func deadTable(out io.Writer, s style, width int) func([]operate.DeadLetter) error {
+func deadTable(out io.Writer, s style, width int) func([]admin.DeadLetter) error {
 	t := table{out: out, style: s, width: width}
 	titled := false
-	return func(page []operate.DeadLetter) error {
+	return func(page []admin.DeadLetter) error {
 		if len(page) == 0 {
 			return nil
 		}
@@ -183,7 +183,7 @@ func deadTable(out io.Writer, s style, width int) func([]operate.DeadLetter) err
 }
 
 // answerOf summarizes iCIMS's last response.
-func answerOf(l operate.DeadLine) string {
+func answerOf(l admin.DeadLine) string {
 	if l.Operation == "" {
 		return ""
 	}

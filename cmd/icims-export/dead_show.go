@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -68,8 +68,8 @@ func (c *deadShowCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-func (c *deadShowCommand) read(ctx context.Context, o *operator, l operate.DeadLetter) (operate.ExplainedDead, error) {
-	shown, err := o.ExplainDead(ctx, l, operate.TimelineWriter{Words: c.ShowData})
+func (c *deadShowCommand) read(ctx context.Context, o *operator, l admin.DeadLetter) (admin.ExplainedDead, error) {
+	shown, err := o.ExplainDead(ctx, l, admin.TimelineWriter{Words: c.ShowData})
 	if err != nil {
 		return shown, o.lost(err)
 	}
@@ -80,13 +80,13 @@ func (c *deadShowCommand) read(ctx context.Context, o *operator, l operate.DeadL
 }
 
 // open adds what the export sends, and records who viewed it.
-func (c *deadShowCommand) open(ctx context.Context, o *operator, shown *operate.ExplainedDead) error {
+func (c *deadShowCommand) open(ctx context.Context, o *operator, shown *admin.ExplainedDead) error {
 	known, err := o.OpenDead(ctx, shown, whoIs(c.Who))
-	untold, unrecorded := errors.AsType[*operate.UnrecordedError](err)
+	untold, unrecorded := errors.AsType[*admin.UnrecordedError](err)
 	switch {
 	case unrecorded:
 		return failed("the data is not shown, because the audit log cannot record it. %s", causeOf(untold.Err))
-	case errors.Is(err, operate.ErrDataBroken):
+	case errors.Is(err, admin.ErrDataBroken):
 		return failed("the candidate's data cannot be read: export the candidate again, and discard this dead letter")
 	case isRedis(err):
 		return o.lost(err)
@@ -98,7 +98,7 @@ func (c *deadShowCommand) open(ctx context.Context, o *operator, shown *operate.
 	return nil
 }
 
-func printDead(p *process, shown operate.ExplainedDead, opened bool) {
+func printDead(p *process, shown admin.ExplainedDead, opened bool) {
 	out, s := p.stdout, style{p.colours(p.stdout)}
 	width, _ := terminal(out)
 	target := "prospects"

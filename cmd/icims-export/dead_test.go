@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/testrig"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -31,7 +31,7 @@ func listed(t *testing.T, r result) []string {
 	r.wantStatus(t, statusDone)
 	var candidates []string
 	for line := range strings.Lines(r.out) {
-		var d operate.DeadLine
+		var d admin.DeadLine
 		if err := json.Unmarshal([]byte(line), &d); err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +74,7 @@ func TestDeadList(t *testing.T) {
 	}
 	t.Run("a line has the reason, hint and iCIMS's response, without its messages", func(t *testing.T) {
 		r := w.call("dead", "list", "--json", "--text=people.create", "--limit=1")
-		d := decode[operate.DeadLine](t, r.out)
+		d := decode[admin.DeadLine](t, r.out)
 		if d.Reason != "icims_field_refused" || d.Title == "" || d.Hint == "" || d.Status != 400 || d.Operation != "people.create" ||
 			!slices.Equal(d.Codes, []string{"code 4 on email"}) || d.Transaction != "T-17" || d.Attempts != 1 {
 			t.Errorf("got %+v", d)
@@ -163,7 +163,7 @@ func TestDeadRetry(t *testing.T) {
 	})
 	t.Run("one by its candidate", func(t *testing.T) {
 		r := w.call("dead", "retry", "c-00001", "--why=x", "--json")
-		if got := decode[operate.DeadResult](t, r.out); got.Done != 1 || !strings.Contains(got.Who, "@") {
+		if got := decode[admin.DeadResult](t, r.out); got.Done != 1 || !strings.Contains(got.Who, "@") {
 			t.Errorf("got %s", r.out)
 		}
 	})
@@ -213,7 +213,7 @@ func TestDeadTransfer(t *testing.T) {
 	w.call("show", "1234", "c-00000").wantAll(t, "somebody moved the candidate to another job", "the wrong number", "to job 1709")
 	w.call("dead", "transfer", "--batch="+string(jobless), "--to-job=1709", "--why=x").wantAll(t, "No dead letter matches")
 
-	done := decode[operate.DeadResult](t, w.call("dead", "transfer", "--customer=1234", "--to-job=1709", "--why=the addresses are right", "--json").out)
+	done := decode[admin.DeadResult](t, w.call("dead", "transfer", "--customer=1234", "--to-job=1709", "--why=the addresses are right", "--json").out)
 	if done.Done != 3 || done.Job != 1709 || len(done.Batches) != 1 {
 		t.Errorf("%+v", done)
 	}
@@ -280,7 +280,7 @@ func TestDeadShow(t *testing.T) {
 	t.Run("as JSON it is one object", func(t *testing.T) {
 		r := w.call("dead", "show", "1234", "c-00005", "--json")
 		r.wantNone(t, personal...)
-		if got := decode[operate.ExplainedDead](t, r.out); len(got.Told) != 1 || got.Candidate != "c-00005" || got.Data != nil {
+		if got := decode[admin.ExplainedDead](t, r.out); len(got.Told) != 1 || got.Candidate != "c-00005" || got.Data != nil {
 			t.Errorf("got %s", r.out)
 		}
 	})
@@ -309,7 +309,7 @@ func TestDeadLettersWithSealedTimelinesAreManaged(t *testing.T) {
 	}
 	r = w.call("dead", "retry", "1234:"+ids[0], "--why=x", "--json")
 	r.wantStatus(t, statusDone)
-	if got := decode[operate.DeadResult](t, r.out); got.Done != 1 {
+	if got := decode[admin.DeadResult](t, r.out); got.Done != 1 {
 		t.Errorf("retried: %s", r.out)
 	}
 	if err := w.redis.LSet(t.Context(), "ix:{1234}:s:"+ids[1], 0, "sealed with a key that was lost").Err(); err != nil {
@@ -317,7 +317,7 @@ func TestDeadLettersWithSealedTimelinesAreManaged(t *testing.T) {
 	}
 	r = w.call("dead", "discard", "--all", "--why=x", "--json")
 	r.wantStatus(t, statusDone)
-	if got := decode[operate.DeadResult](t, r.out); got.Done != len(ids)-1 {
+	if got := decode[admin.DeadResult](t, r.out); got.Done != len(ids)-1 {
 		t.Errorf("discarded: %s", r.out)
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 )
 
 type deadTransferCommand struct {
@@ -20,7 +20,7 @@ func (c *deadTransferCommand) Run(ctx context.Context, p *process) error {
 	if c.ToJob < 1 {
 		return usageError("--to-job must be the system id of a job, a positive number")
 	}
-	return c.run(ctx, p, deadAction{"transfer", c.ToJob, func(d *operate.Service, ctx context.Context, choice operate.DeadChoice, o operate.DeadOrder) (operate.DeadResult, error) {
+	return c.run(ctx, p, deadAction{"transfer", c.ToJob, func(d *admin.Service, ctx context.Context, choice admin.DeadChoice, o admin.DeadOrder) (admin.DeadResult, error) {
 		if warning := d.JobWarning(ctx, choice.Customers[0], c.ToJob); warning != "" {
 			p.sayf("! %s", warning)
 		}
@@ -29,7 +29,7 @@ func (c *deadTransferCommand) Run(ctx context.Context, p *process) error {
 }
 
 // transferred describes the result of a transfer.
-func transferred(r operate.DeadResult) string {
+func transferred(r admin.DeadResult) string {
 	watch := make([]string, len(r.Batches))
 	for i, batch := range r.Batches {
 		watch[i] = "icims-export status " + string(batch)

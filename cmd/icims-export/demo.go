@@ -8,10 +8,10 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/metrics"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker"
@@ -45,7 +45,7 @@ type demo struct {
 	sim    *icimstest.Simulator
 	ledger *store.Ledger
 	client *tasks.Client
-	links  operate.Links
+	links  admin.Links
 	seen   *observed
 	health *metrics.Health
 }
@@ -144,7 +144,7 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 
 	p.sayf("Demo: Redis, worker and a simulated iCIMS (%s) run inside this process. Nothing is kept.", server.URL)
 	p.sayf("%d generated candidates go to job %d; %d of them already exist in iCIMS.\n", c.Candidates, demoJob, len(cast.known))
-	d := demo{p: p, redis: client, sim: sim, ledger: ledger, client: tasks.NewClient(client, ledger, tasks.WithTraces(provider), tasks.WithTaskRetention(p.settings.TaskRetention)), links: operate.LinksOf(conn, hosts), seen: seen, health: health}
+	d := demo{p: p, redis: client, sim: sim, ledger: ledger, client: tasks.NewClient(client, ledger, tasks.WithTraces(provider), tasks.WithTaskRetention(p.settings.TaskRetention)), links: admin.LinksOf(conn, hosts), seen: seen, health: health}
 	first, err := d.export(ctx, "exporting", "demo-1", cast.rows)
 	if err != nil {
 		return err

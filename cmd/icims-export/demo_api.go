@@ -48,9 +48,9 @@ const demoStop = 3 * time.Second
 
 // serve serves the API and the console with the demo's data until the context ends.
 func (d *demo) serve(ctx context.Context, hosts icims.HostPolicy, origin string, options ...tasks.ClientOption) error {
-	desk := d.p.desk(d.redis, d.ledger, false)
-	desk.Hosts, desk.Filed = hosts, nil
-	server, err := newAPI(desk, d.p.settings, hosts, d.p.logger(zerolog.WarnLevel), options...)
+	service := d.p.service(d.redis, d.ledger, false)
+	service.Hosts, service.Filed = hosts, nil
+	server, err := newAPI(service, d.p.settings, hosts, d.p.logger(zerolog.WarnLevel), options...)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 )
 
 // print prints the demo's results.
@@ -77,7 +77,7 @@ func (d *demo) printExamples(ctx context.Context, out io.Writer, s style, width 
 	}
 	shown := map[string]int{}
 	var rows [][]cell
-	for o, err := range operate.Outcomes(ctx, d.ledger, b.Batch, d.links) {
+	for o, err := range admin.Outcomes(ctx, d.ledger, b.Batch, d.links) {
 		if err != nil {
 			return demoFailed(ctx, err)
 		}

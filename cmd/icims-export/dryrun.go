@@ -14,10 +14,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/mapping"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -34,7 +34,7 @@ type preview struct {
 
 // estimate is the expected number of calls of a batch.
 type estimate struct {
-	operate.Estimate
+	admin.Estimate
 
 	PerDay int `json:"calls_per_day"`
 	// Forecast is based on the cost of recent exports of the same kind.
@@ -112,7 +112,7 @@ func (c *exportCommand) openLedger(ctx context.Context, p *process) (*operator, 
 		return nil, func() {}
 	}
 	keys, _ := readKeyset(p.settings, p.warn) // shows who paused the customer
-	return &operator{p.desk(client, newLedger(client, keys, p.settings), keys == nil), p}, closeRedis
+	return &operator{p.service(client, newLedger(client, keys, p.settings), keys == nil), p}, closeRedis
 }
 
 // dryRun is a dry run in progress.
@@ -354,7 +354,7 @@ func (d *dryRun) cost(kept bool) string {
 	if d.operator == nil {
 		asOf = "With all of the day's calls left"
 	}
-	return operate.Reckoned(d.estimate.Estimate, d.estimate.Forecast, asOf, time.Now(), kept)
+	return admin.Reckoned(d.estimate.Estimate, d.estimate.Forecast, asOf, time.Now(), kept)
 }
 
 // asList returns the entries of a collection field.

@@ -14,9 +14,9 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -141,7 +141,7 @@ func (c *exportCommand) submit(ctx context.Context, p *process, rows iter.Seq2[t
 		return err
 	}
 	r := c.newReport(p)
-	o := &operator{p.desk(client, ledger, false), p}
+	o := &operator{p.service(client, ledger, false), p}
 	entry := &store.AuditLogEntry{What: "export", Customer: c.Customer}
 	err = o.logged(ctx, entry, func() (err error) {
 		r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings, tasks.WithTraces(provider)), rows)
@@ -165,15 +165,15 @@ func (c *exportCommand) submit(ctx context.Context, p *process, rows iter.Seq2[t
 
 // addForecast adds the forecast, what blocks the batch, and the job warning to the report.
 func (c *exportCommand) addForecast(ctx context.Context, p *process, r *report, client redis.UniversalClient, ledger *store.Ledger) {
-	desk := p.desk(client, ledger, false)
-	if r.jobWarning = desk.JobWarning(ctx, c.Customer, c.Job); r.jobWarning != "" {
+	service := p.service(client, ledger, false)
+	if r.jobWarning = service.JobWarning(ctx, c.Customer, c.Job); r.jobWarning != "" {
 		p.sayf("! %s", r.jobWarning)
 	}
 	b, err := ledger.Batch(ctx, r.receipt.Batch)
 	if err != nil || b.Moving() == 0 {
 		return
 	}
-	if r.ahead = p.forecastOf(ctx, desk, b); r.ahead == nil {
+	if r.ahead = p.forecastOf(ctx, service, b); r.ahead == nil {
 		return
 	}
 	for _, w := range r.ahead.warnings {
@@ -333,7 +333,7 @@ func (c *exportCommand) wait(ctx context.Context, p *process, r *report, ledger 
 	if !embedded {
 		r.follow = "icims-export status " + string(r.receipt.Batch)
 	}
-	return r.write(operate.Outcomes(ctx, ledger, r.receipt.Batch, operate.Links{}))
+	return r.write(admin.Outcomes(ctx, ledger, r.receipt.Batch, admin.Links{}))
 }
 
 // exportResult is the JSON of an export.
@@ -342,7 +342,7 @@ type exportResult struct {
 	Result   *store.Batch       `json:"result,omitempty"`   // once the batch has ended
 	Forecast *forecast.Forecast `json:"forecast,omitempty"` // until the batch has ended
 	Waits    []string           `json:"waits,omitempty"`    // what blocks the exports, in sentences
-	Failed   []operate.Outcome  `json:"failed,omitempty"`
+	Failed   []admin.Outcome    `json:"failed,omitempty"`
 	// JobWarning warns about a job that may be wrong.
 	JobWarning string `json:"job_warning,omitempty"`
 	// InputLeft describes the rows that were not read.

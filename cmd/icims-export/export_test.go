@@ -12,7 +12,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 )
 
 const asCSV = "id,first_name,last_name,email,phone1_number,phone1_type,work1_employer,work1_title,education1_school\n" +
@@ -234,7 +234,7 @@ func TestExportThroughAWorker(t *testing.T) {
 		r = call(t, b.shared(redis, "status", string(sent.Batch), "--json")...)
 		got := decode[struct {
 			Batch    struct{ Created int }
-			Outcomes []operate.Outcome
+			Outcomes []admin.Outcome
 		}](t, r.out)
 		if got.Batch.Created != 1 || len(got.Outcomes) != 1 || got.Outcomes[0].Person == 0 {
 			t.Errorf("got %s", r.out)

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -78,7 +78,7 @@ func (f *follower) follow(ctx context.Context) (store.Batch, error) {
 		if time.Since(foretold) >= forecastEvery {
 			foretold = time.Now()
 			// Errors leave the forecast out.
-			f.ahead, _ = f.p.desk(nil, f.ledger, true).Forecast(ctx, b)
+			f.ahead, _ = f.p.service(nil, f.ledger, true).Forecast(ctx, b)
 		}
 		f.progress.show(f.line(b))
 		if !pause(ctx, tick) {
@@ -132,7 +132,7 @@ func (f *follower) end(ended, all int) string {
 	left := f.ahead.Done.Sub(now)
 	switch pace := remaining(ended, all, time.Since(f.started)); {
 	case !f.ahead.Done.IsZero() && left >= farAhead:
-		return "  done " + operate.About(f.ahead.Done, now)
+		return "  done " + admin.About(f.ahead.Done, now)
 	case f.waiting != "":
 		return ""
 	case pace == "" && left >= time.Minute:

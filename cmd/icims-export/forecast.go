@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -20,13 +20,13 @@ type batchForecast struct {
 
 // text formats the forecast.
 func (r *batchForecast) text() string {
-	return prose.Sentence(operate.ForecastText(r.forecast, time.Now(), len(r.warnings) > 0 && r.forecast.Waits == ""))
+	return prose.Sentence(admin.ForecastText(r.forecast, time.Now(), len(r.warnings) > 0 && r.forecast.Waits == ""))
 }
 
 // forecastOf forecasts the end of an open batch. It returns nil if Redis fails, since the rest of
 // the output is more important.
-func (p *process) forecastOf(ctx context.Context, desk *operate.Service, b store.Batch) *batchForecast {
-	r, err := desk.ETA(ctx, b, p.waits())
+func (p *process) forecastOf(ctx context.Context, service *admin.Service, b store.Batch) *batchForecast {
+	r, err := service.ETA(ctx, b, p.waits())
 	if err != nil {
 		return nil
 	}

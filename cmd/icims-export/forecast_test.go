@@ -6,9 +6,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/testrig"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -17,7 +17,7 @@ type statusJSON struct {
 	Batch    store.Batch
 	Forecast *forecast.Forecast
 	Warnings []string
-	Outcomes []operate.Outcome
+	Outcomes []admin.Outcome
 }
 
 func TestStatusHasForecast(t *testing.T) {

@@ -86,7 +86,7 @@ func withStore(ctx context.Context, p *process, keys *store.Keyset, without stri
 	if err := checkKeyset(ctx, ledger, p.settings); err != nil {
 		return true, err
 	}
-	return true, do(&operator{p.desk(client, ledger, false), p})
+	return true, do(&operator{p.service(client, ledger, false), p})
 }
 
 type keysPromoteCommand struct {

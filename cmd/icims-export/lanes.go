@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -35,7 +35,7 @@ func (c *lanesCommand) Run(ctx context.Context, p *process) error {
 		}
 		return c.show(ctx, o)
 	}
-	r, err := o.Lanes(ctx, operate.LaneQuery{All: c.All})
+	r, err := o.Lanes(ctx, admin.LaneQuery{All: c.All})
 	if err != nil {
 		return o.lost(err)
 	}
@@ -46,7 +46,7 @@ func (c *lanesCommand) Run(ctx context.Context, p *process) error {
 }
 
 // lanes prints a list of lanes.
-type lanes struct{ operate.LaneList }
+type lanes struct{ admin.LaneList }
 
 // print prints the list: as a table on a terminal, tab-separated otherwise.
 func (r lanes) print(p *process) error {
@@ -93,12 +93,12 @@ func (r lanes) writeTable(out io.Writer, s style, width int) error {
 }
 
 // laneNotes returns notes that do not fit into the columns.
-func laneNotes(l operate.Lane) []string {
+func laneNotes(l admin.Lane) []string {
 	var notes []string
 	if l.Keeps() {
 		notes = append(notes, l.Told(prose.Clock{}))
 	}
-	if l.State == operate.LaneLater && !l.Next.IsZero() {
+	if l.State == admin.LaneLater && !l.Next.IsZero() {
 		notes = append(notes, "the next one "+nextOf(l))
 	}
 	if l.Connection != "" {
@@ -107,7 +107,7 @@ func laneNotes(l operate.Lane) []string {
 	return notes
 }
 
-func laneCells(l operate.Lane) []cell {
+func laneCells(l admin.Lane) []cell {
 	number := func(n int) cell {
 		if n == 0 {
 			return cell{"0", dim}
@@ -133,10 +133,10 @@ func laneCells(l operate.Lane) []cell {
 	}
 }
 
-func oldestOf(l operate.Lane) time.Duration { return time.Duration(l.Oldest * float64(time.Second)) }
+func oldestOf(l admin.Lane) time.Duration { return time.Duration(l.Oldest * float64(time.Second)) }
 
 // rateOf formats the current and the allowed calls per second.
-func rateOf(c operate.Calls) string {
+func rateOf(c admin.Calls) string {
 	return strconv.FormatFloat(c.PerSecond, 'f', 1, 64) + "/" + strconv.FormatFloat(c.MaxRate, 'g', -1, 64)
 }
 
@@ -184,7 +184,7 @@ func utc(t time.Time) string {
 
 // summary counts the states, and prints what affects all lanes.
 func (r lanes) summary(p *process, onTerminal bool) {
-	counts := map[operate.LaneState]int{}
+	counts := map[admin.LaneState]int{}
 	waiting := 0
 	for _, l := range r.Lanes {
 		counts[l.State]++
@@ -193,7 +193,7 @@ func (r lanes) summary(p *process, onTerminal bool) {
 	text := "No customer has work, is paused or is blocked."
 	if len(r.Lanes) > 0 {
 		states := make([]string, 0, len(counts))
-		for _, state := range operate.LaneStates() {
+		for _, state := range admin.LaneStates() {
 			if n := counts[state]; n > 0 {
 				states = append(states, fmt.Sprintf("%s %s", prose.Grouped(n), state))
 			}

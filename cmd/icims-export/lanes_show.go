@@ -7,13 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
 // shownLane prints a customer's lane in detail.
-type shownLane struct{ operate.LaneDetail }
+type shownLane struct{ admin.LaneDetail }
 
 // show prints one customer's lane.
 func (c *lanesCommand) show(ctx context.Context, o *operator) error {
@@ -51,7 +51,7 @@ func (l shownLane) print(p *process) {
 		line("breaker", text)
 	}
 	if len(l.PausedInWeb) > 0 {
-		line("paused", fmt.Sprintf("in %s: %s", operate.WebUI, strings.Join(l.PausedInWeb, " and ")))
+		line("paused", fmt.Sprintf("in %s: %s", admin.WebUI, strings.Join(l.PausedInWeb, " and ")))
 	}
 	line("connection", l.Connection)
 	switch {
@@ -67,7 +67,7 @@ func (l shownLane) print(p *process) {
 
 // nextOf formats when the first scheduled export is due. If no worker processes the customer, that
 // may be in the past.
-func nextOf(l operate.Lane) string {
+func nextOf(l admin.Lane) string {
 	if l.Next.After(time.Now()) {
 		return prose.When(l.Next)
 	}
@@ -82,7 +82,7 @@ func (l shownLane) waiting() string {
 	return text
 }
 
-func printCalls(c operate.Calls, line func(name, text string)) {
+func printCalls(c admin.Calls, line func(name, text string)) {
 	if c.PerDay == 0 {
 		line("calls", "none so far")
 		return
@@ -118,7 +118,7 @@ func (l shownLane) printBatches(out io.Writer, s style, width int) {
 			break
 		}
 		hang(out, width, fmt.Sprintf("  %s  ", b.ID), fmt.Sprintf("to %s, %s of %s ended; %s",
-			targetOf(b.Batch), prose.Grouped(b.Accepted-b.Moving()), prose.Grouped(b.Accepted), operate.ForecastText(b.Forecast, now, l.Kept())))
+			targetOf(b.Batch), prose.Grouped(b.Accepted-b.Moving()), prose.Grouped(b.Accepted), admin.ForecastText(b.Forecast, now, l.Kept())))
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/testrig"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -46,21 +46,21 @@ func TestLanes(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("customers with work or a closure are listed, others only with --all", func(t *testing.T) {
-		got := decode[operate.LaneList](t, w.call("lanes", "--json").out)
+		got := decode[admin.LaneList](t, w.call("lanes", "--json").out)
 		if len(got.Lanes) != 2 || got.Lanes[0].Customer != "77" || got.Lanes[1].Customer != "1234" || got.Hidden != 1 || got.Workers != 1 {
 			t.Fatalf("got %+v", got)
 		}
 		refused, waiting := got.Lanes[0], got.Lanes[1]
-		if refused.State != operate.LaneClosed || refused.Reason != "icims_credentials" || !refused.Until.After(time.Now()) || refused.Connection == "" {
+		if refused.State != admin.LaneClosed || refused.Reason != "icims_credentials" || !refused.Until.After(time.Now()) || refused.Connection == "" {
 			t.Errorf("a refused account: %+v", refused)
 		}
 		if c := refused.Calls; c.Own != 3 || c.Left != 9997 || c.PerDay != 10_000 || c.MaxRate != 1000 || !c.Resets.After(time.Now()) {
 			t.Errorf("its calls: %+v", c)
 		}
-		if waiting.State != operate.LaneWaiting || waiting.Bulk != 30 || waiting.Oldest <= 0 || waiting.Connection != "" {
+		if waiting.State != admin.LaneWaiting || waiting.Bulk != 30 || waiting.Oldest <= 0 || waiting.Connection != "" {
 			t.Errorf("one that waits: %+v", waiting)
 		}
-		if got := decode[operate.LaneList](t, w.call("lanes", "--json", "--all").out); len(got.Lanes) != 3 {
+		if got := decode[admin.LaneList](t, w.call("lanes", "--json", "--all").out); len(got.Lanes) != 3 {
 			t.Errorf("of all: %+v", got)
 		}
 	})
@@ -100,7 +100,7 @@ func TestLanesListPausedAndConnectedCustomers(t *testing.T) {
 		want string
 	}{{nil, "77 paused"}, {[]string{"--all"}, "77 paused,1234 idle"}} {
 		var got []string
-		for _, l := range decode[operate.LaneList](t, w.call(append([]string{"lanes", "--json"}, c.more...)...).out).Lanes {
+		for _, l := range decode[admin.LaneList](t, w.call(append([]string{"lanes", "--json"}, c.more...)...).out).Lanes {
 			got = append(got, l.Customer+" "+string(l.State))
 		}
 		if text := strings.Join(got, ","); text != c.want {
@@ -111,10 +111,10 @@ func TestLanesListPausedAndConnectedCustomers(t *testing.T) {
 
 func TestLanesFitTheTerminal(t *testing.T) {
 	t.Parallel()
-	r := lanes{operate.LaneList{Lanes: []operate.Lane{
-		{Customer: "1234", Hold: operate.Hold{State: operate.LaneOpen}, Express: 3, Bulk: 12_300, Active: 4, Later: 12, Oldest: 9000, Calls: operate.Calls{PerSecond: 4.91, MaxRate: 5, PerDay: 10_000, Left: 2480}},
-		{Customer: "77", Hold: operate.Hold{State: operate.LanePaused, Reason: store.ReasonPaused, By: "ana@host", Why: strings.Repeat("the tenant is moved ", 8)}, Bulk: 1_000_000, Oldest: 300_000},
-		{Customer: "900000", Hold: operate.Hold{State: operate.LaneClosed, Reason: "icims_quota_exhausted"}, Calls: operate.Calls{MaxRate: 0.5, PerDay: 100}},
+	r := lanes{admin.LaneList{Lanes: []admin.Lane{
+		{Customer: "1234", Hold: admin.Hold{State: admin.LaneOpen}, Express: 3, Bulk: 12_300, Active: 4, Later: 12, Oldest: 9000, Calls: admin.Calls{PerSecond: 4.91, MaxRate: 5, PerDay: 10_000, Left: 2480}},
+		{Customer: "77", Hold: admin.Hold{State: admin.LanePaused, Reason: store.ReasonPaused, By: "ana@host", Why: strings.Repeat("the tenant is moved ", 8)}, Bulk: 1_000_000, Oldest: 300_000},
+		{Customer: "900000", Hold: admin.Hold{State: admin.LaneClosed, Reason: "icims_quota_exhausted"}, Calls: admin.Calls{MaxRate: 0.5, PerDay: 100}},
 	}}}
 	var out bytes.Buffer
 	if err := r.writeTable(&out, style{}, 80); err != nil {
@@ -150,12 +150,12 @@ func TestManyLanes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got := decode[operate.LaneList](t, w.call("lanes", "--json").out)
+	got := decode[admin.LaneList](t, w.call("lanes", "--json").out)
 	if len(got.Lanes) != many {
 		t.Fatalf("%d of %d are listed", len(got.Lanes), many)
 	}
 	for i, l := range got.Lanes {
-		if l.Customer != fmt.Sprint(5000+i) || l.State != operate.LanePaused {
+		if l.Customer != fmt.Sprint(5000+i) || l.State != admin.LanePaused {
 			t.Fatalf("lane %d: %+v", i, l)
 		}
 	}

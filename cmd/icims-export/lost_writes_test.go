@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 )
@@ -53,7 +53,7 @@ func TestLostWritesAreReported(t *testing.T) {
 					t.Errorf("%s says %s", command, said)
 				}
 			}
-			lanes, check := decode[operate.LaneList](t, w.call("lanes", "--json").out), decode[operate.CheckResult](t, w.call("check", "--json").out)
+			lanes, check := decode[admin.LaneList](t, w.call("lanes", "--json").out), decode[admin.CheckResult](t, w.call("check", "--json").out)
 			for command, loss := range map[string]*store.Loss{"lanes": lanes.Loss, "check": check.Loss} {
 				if loss == nil || loss.Kind != c.kind || time.Since(loss.At) > time.Hour || !loss.CreatesFrom.After(loss.At) {
 					t.Errorf("%s --json has %+v", command, loss)

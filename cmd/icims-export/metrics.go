@@ -11,10 +11,10 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/config"
 	"github.com/seekout/icims-export/metrics"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker"
 )
@@ -60,8 +60,8 @@ func (o *observed) worker(ctx context.Context, w *worker.Worker, client redis.Un
 func (o *observed) countWorker(w *worker.Worker, client redis.UniversalClient, ledger *store.Ledger, byCustomer bool) *metrics.Health {
 	if o.on() {
 		w.Observe(metrics.NewWorkerMetrics(o.registry, w.Vitals))
-		desk := &operate.Service{Redis: client, Ledger: ledger}
-		o.registry.MustRegister(metrics.NewFleet(desk, func() bool { return w.Vitals().Leads }, byCustomer))
+		service := &admin.Service{Redis: client, Ledger: ledger}
+		o.registry.MustRegister(metrics.NewFleet(service, func() bool { return w.Vitals().Leads }, byCustomer))
 	}
 	return &metrics.Health{Redis: client, Writes: store.NewWriteProbe(ledger.Writable, time.Now), Lanes: w.Ready, Alive: w.Alive}
 }

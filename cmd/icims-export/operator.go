@@ -12,13 +12,13 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
 )
 
 // operator has what commands need that read or change the workers' data.
 type operator struct {
-	*operate.Service
+	*admin.Service
 	p *process
 }
 
@@ -59,13 +59,13 @@ func openAnyKeyset(ctx context.Context, p *process, needKeys bool) (*operator, f
 			return nil, nil, err
 		}
 	}
-	return &operator{p.desk(client, ledger, keys == nil), p}, closeRedis, nil
+	return &operator{p.service(client, ledger, keys == nil), p}, closeRedis, nil
 }
 
-// desk returns the admin service. closed means that there are no sealing keys.
-func (p *process) desk(client redis.UniversalClient, ledger *store.Ledger, closed bool) *operate.Service {
+// service returns the admin service. closed means that there are no sealing keys.
+func (p *process) service(client redis.UniversalClient, ledger *store.Ledger, closed bool) *admin.Service {
 	hosts, _ := hostPolicy(p.settings) // without a policy there are no links
-	d := &operate.Service{
+	d := &admin.Service{
 		Redis: client, Ledger: ledger, Closed: closed, Hosts: hosts, DummyDomain: p.settings.DummyEmailDomain, TaskRetention: p.settings.TaskRetention, Filed: p.filed(zerolog.Nop()).usable,
 	}
 	d.Jobs = d.NewLister(jobsSettings(p.settings), time.Now)
@@ -75,7 +75,7 @@ func (p *process) desk(client redis.UniversalClient, ledger *store.Ledger, close
 // known returns an error for an unknown customer.
 func (o *operator) known(ctx context.Context, customer string) error {
 	err := o.Known(ctx, customer)
-	if unknown, ok := errors.AsType[*operate.UnknownCustomerError](err); ok {
+	if unknown, ok := errors.AsType[*admin.UnknownCustomerError](err); ok {
 		return failed("%v", unknown)
 	}
 	if err != nil {

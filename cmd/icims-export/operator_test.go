@@ -9,8 +9,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/testrig"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 )
@@ -91,7 +91,7 @@ func TestManyDeadLetters(t *testing.T) {
 	w.call("audit").wantStatus(t, statusDone)
 	r = w.call("dead", "retry", "--reason=job_not_found", "--why=the job is open again", "--who=somebody", "--json")
 	r.wantStatus(t, statusDone)
-	if got := decode[operate.DeadResult](t, r.out); got.Done != many || got.Customers["1234"] != many {
+	if got := decode[admin.DeadResult](t, r.out); got.Done != many || got.Customers["1234"] != many {
 		t.Errorf("got %s", r.out)
 	}
 	r = w.call("dead", "list", "--json")
@@ -128,7 +128,7 @@ func TestManyDeadLetters(t *testing.T) {
 	}
 	r = w.call("audit", "--json")
 	r.wantStatus(t, statusDone)
-	if got := decode[operate.CheckResult](t, r.out); !got.Clean || got.Customers[0].Done != many || !got.Worker {
+	if got := decode[admin.CheckResult](t, r.out); !got.Clean || got.Customers[0].Done != many || !got.Worker {
 		t.Errorf("got %s", r.out)
 	}
 	if people := w.tenant.People(); len(people) != many {

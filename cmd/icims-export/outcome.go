@@ -4,16 +4,16 @@ import (
 	"cmp"
 	"strings"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
 // whose returns the candidate, or the export if its outcome has expired.
-func whose(o operate.Outcome) string { return cmp.Or(o.Candidate, o.Export) }
+func whose(o admin.Outcome) string { return cmp.Or(o.Candidate, o.Export) }
 
 // endOf returns the outcome for display, with its color.
-func endOf(o operate.Outcome) cell {
+func endOf(o admin.Outcome) cell {
 	text := endName(o)
 	if text == string(store.CountCancelled) {
 		text = "canceled"
@@ -30,7 +30,7 @@ func endOf(o operate.Outcome) cell {
 }
 
 // endName returns the outcome, or the state of an open export, as the API names it.
-func endName(o operate.Outcome) string {
+func endName(o admin.Outcome) string {
 	switch {
 	case o.State == store.Dead:
 		return "dead"
@@ -43,7 +43,7 @@ func endName(o operate.Outcome) string {
 }
 
 // noteOf returns further details in one line.
-func noteOf(o operate.Outcome) string {
+func noteOf(o admin.Outcome) string {
 	parts := make([]string, 0, 3)
 	if o.Title != "" {
 		parts = append(parts, o.Title)

@@ -7,22 +7,22 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/mapping"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
 // digest collects what the report says about exports beyond their counts.
 type digest struct {
-	dead     []operate.Outcome // up to shownDead
-	more     int               // further dead exports
+	dead     []admin.Outcome // up to shownDead
+	more     int             // further dead exports
 	warnings map[mapping.Warning]int
 }
 
 // shownDead limits the dead exports that are listed.
 const shownDead = 200
 
-func digestOf(exports iter.Seq2[operate.Outcome, error]) (digest, error) {
+func digestOf(exports iter.Seq2[admin.Outcome, error]) (digest, error) {
 	d := digest{warnings: map[mapping.Warning]int{}}
 	for o, err := range exports {
 		if err != nil {

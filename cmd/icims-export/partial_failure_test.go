@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -17,10 +17,10 @@ func TestPartialFailureReportsWhatWasDone(t *testing.T) {
 		err  error
 		want string
 	}{
-		"in the middle":                  {&operate.BrokenOffError{Done: 3, Thing: "export", Err: cause}, "stopped after 3 exports. Connection refused."},
-		"with batches of its own":        {&operate.BrokenOffError{Done: 3, Thing: "dead letter", Err: cause, Batches: batches}, "3 dead letters, sent in [1234-aaaaaaaaaaaaaaaa 1234-bbbbbbbbbbbbbbbb]. Connection refused."},
-		"done, and not recorded":         {&operate.UnrecordedError{Done: 1, Thing: "dead letter", Err: cause}, "1 dead letter done, but"},
-		"done in a batch, not recorded":  {&operate.UnrecordedError{Done: 1, Thing: "dead letter", Err: cause, Batches: batches[:1]}, "1 dead letter done, sent in [1234-aaaaaaaaaaaaaaaa], but"},
+		"in the middle":                  {&admin.BrokenOffError{Done: 3, Thing: "export", Err: cause}, "stopped after 3 exports. Connection refused."},
+		"with batches of its own":        {&admin.BrokenOffError{Done: 3, Thing: "dead letter", Err: cause, Batches: batches}, "3 dead letters, sent in [1234-aaaaaaaaaaaaaaaa 1234-bbbbbbbbbbbbbbbb]. Connection refused."},
+		"done, and not recorded":         {&admin.UnrecordedError{Done: 1, Thing: "dead letter", Err: cause}, "1 dead letter done, but"},
+		"done in a batch, not recorded":  {&admin.UnrecordedError{Done: 1, Thing: "dead letter", Err: cause, Batches: batches[:1]}, "1 dead letter done, sent in [1234-aaaaaaaaaaaaaaaa], but"},
 		"something else stays as it was": {cause, "connection refused"},
 	} {
 		if got := partialFailure(c.err, "done").Error(); !strings.Contains(got, c.want) {

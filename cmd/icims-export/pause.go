@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -57,7 +57,7 @@ func (c *pauseCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	var r operate.Paused
+	var r admin.Paused
 	err = o.logged(ctx, &store.AuditLogEntry{What: "pause", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
 		r, err = o.Pause(ctx, c.Customer, store.Pause{By: whoIs(c.Who), Why: c.Why, At: now, Until: end})
 		return err
@@ -84,13 +84,13 @@ func (c *pauseCommand) Run(ctx context.Context, p *process) error {
 
 // pauseFailed explains why a pause or resume failed.
 func (o *operator) pauseFailed(err error, what, customer string) error {
-	if unknown, ok := errors.AsType[*operate.PauseUnknownError](err); ok {
+	if unknown, ok := errors.AsType[*admin.PauseUnknownError](err); ok {
 		return failed("cannot tell whether the customer %s. %s Check with: icims-export lanes %s", what, causeOf(unknown.Err), customer)
 	}
 	return o.actFailed(err)
 }
 
-func waitingText(r operate.Paused) string {
+func waitingText(r admin.Paused) string {
 	if r.Waiting == 1 {
 		return "the waiting export"
 	}
@@ -107,7 +107,7 @@ func (c *resumeCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	var r operate.Paused
+	var r admin.Paused
 	err = o.logged(ctx, &store.AuditLogEntry{What: "resume", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
 		r, err = o.Resume(ctx, c.Customer, whoIs(c.Who), c.Why)
 		return err
@@ -123,7 +123,7 @@ func (c *resumeCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-func resumption(r operate.Paused) string {
+func resumption(r admin.Paused) string {
 	ended := make([]string, 0, 2)
 	if b := r.Before; b != nil {
 		text := "the pause by " + prose.Printable(b.By)
@@ -133,7 +133,7 @@ func resumption(r operate.Paused) string {
 		ended = append(ended, text)
 	}
 	if len(r.WebUI) > 0 {
-		ended = append(ended, "the pause in "+operate.WebUI)
+		ended = append(ended, "the pause in "+admin.WebUI)
 	}
 	text := fmt.Sprintf("Customer %s was not paused.", r.Customer)
 	if len(ended) > 0 {

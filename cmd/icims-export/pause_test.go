@@ -7,8 +7,8 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/testrig"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -70,8 +70,8 @@ func TestPauseAndResume(t *testing.T) {
 	t.Run("it is listed with who, why and until when", func(t *testing.T) {
 		r := w.call("lanes", "--json")
 		r.wantStatus(t, statusDone)
-		got := decode[operate.LaneList](t, r.out)
-		if len(got.Lanes) != 1 || got.Lanes[0].State != operate.LanePaused || got.Lanes[0].By != "joe" || got.Lanes[0].Why != "longer" {
+		got := decode[admin.LaneList](t, r.out)
+		if len(got.Lanes) != 1 || got.Lanes[0].State != admin.LanePaused || got.Lanes[0].By != "joe" || got.Lanes[0].Why != "longer" {
 			t.Errorf("got %s", r.out)
 		}
 	})
@@ -79,7 +79,7 @@ func TestPauseAndResume(t *testing.T) {
 		r := call(t, "lanes", "--json", "--redis-url="+w.url)
 		r.wantStatus(t, statusDone)
 		r.wantNone(t, "joe", "longer")
-		if got := decode[operate.LaneList](t, r.out); len(got.Lanes) != 1 || got.Lanes[0].State != operate.LanePaused || got.Lanes[0].By != "an operator" {
+		if got := decode[admin.LaneList](t, r.out); len(got.Lanes) != 1 || got.Lanes[0].State != admin.LanePaused || got.Lanes[0].By != "an operator" {
 			t.Errorf("got %s", r.out)
 		}
 	})
@@ -109,7 +109,7 @@ func TestPauseAndResume(t *testing.T) {
 		r.wantAll(t, "paused in asynq's web UI; small batches continue")
 		r = w.call("resume", "1234", "--why=done", "--json")
 		r.wantStatus(t, statusDone)
-		if got := decode[operate.Paused](t, r.out); len(got.WebUI) != 1 || got.WebUI[0] != "bulk" || got.Waiting != 1 || got.Hold.State != operate.LaneWaiting {
+		if got := decode[admin.Paused](t, r.out); len(got.WebUI) != 1 || got.WebUI[0] != "bulk" || got.Waiting != 1 || got.Hold.State != admin.LaneWaiting {
 			t.Errorf("got %s", r.out)
 		}
 	})

@@ -16,10 +16,10 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/rs/zerolog"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/internal/testrig"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -56,15 +56,15 @@ func (w *ward) batch(id store.BatchID) store.Batch {
 }
 
 // lane returns customer 1234's lane as the command lists it.
-func (w *ward) lane() operate.Lane {
+func (w *ward) lane() admin.Lane {
 	w.t.Helper()
-	for _, l := range decode[operate.LaneList](w.t, w.call("lanes", "--all", "--json").out).Lanes {
+	for _, l := range decode[admin.LaneList](w.t, w.call("lanes", "--all", "--json").out).Lanes {
 		if l.Customer == "1234" {
 			return l
 		}
 	}
 	w.t.Fatal("customer 1234 is not listed")
-	return operate.Lane{}
+	return admin.Lane{}
 }
 
 // queueState is customer 1234's state according to asynq's Inspector.
@@ -171,7 +171,7 @@ func TestAsynqsArchiveHoldsTheDeadLetters(t *testing.T) {
 		ledger := map[string]store.Reason{}
 		cli := map[string]store.Reason{}
 		for line := range strings.Lines(w.call("dead", "list", "--customer=1234", "--json").out) {
-			d := decode[operate.DeadLine](t, line)
+			d := decode[admin.DeadLine](t, line)
 			cli[d.Export] = d.Reason
 			prefix, _, _ := strings.Cut(d.Candidate, "-")
 			if d.Reason != why[prefix] {
@@ -184,7 +184,7 @@ func TestAsynqsArchiveHoldsTheDeadLetters(t *testing.T) {
 			ledger[d.Export] = letter.Reason
 		}
 		var page struct {
-			DeadLetters []operate.DeadLine `json:"dead_letters"`
+			DeadLetters []admin.DeadLine `json:"dead_letters"`
 		}
 		read("/v1/customers/1234/dead-letters?limit=500", &page)
 		overAPI := map[string]store.Reason{}
@@ -291,14 +291,14 @@ func TestPausesPauseAsynqsQueues(t *testing.T) {
 	if err := inspector.PauseQueue(express); err != nil {
 		t.Fatal(err)
 	}
-	if l := w.lane(); l.State != operate.LanePaused || l.By != operate.WebUI || !cmp.Equal(l.PausedInWeb, []string{"express"}) {
+	if l := w.lane(); l.State != admin.LanePaused || l.By != admin.WebUI || !cmp.Equal(l.PausedInWeb, []string{"express"}) {
 		t.Errorf("a queue that was paused by hand: %+v", l)
 	}
 	w.call("pause", "1234", "--why=go-live", "--who=ana").wantStatus(t, statusDone)
 	if diff := cmp.Diff(both(true), paused()); diff != "" {
 		t.Errorf("paused by the command: %s", diff)
 	}
-	if l := w.lane(); l.State != operate.LanePaused || l.By != "ana" || len(l.PausedInWeb) != 0 {
+	if l := w.lane(); l.State != admin.LanePaused || l.By != "ana" || len(l.PausedInWeb) != 0 {
 		t.Errorf("paused by ana: %+v", l)
 	}
 	w.work()
@@ -341,7 +341,7 @@ func TestPausesPauseAsynqsQueues(t *testing.T) {
 	}
 	timed := w.enqueued(1701, made("timed", 2)...)
 	held()
-	if l := w.lane(); l.State == operate.LanePaused || len(l.PausedInWeb) != 0 {
+	if l := w.lane(); l.State == admin.LanePaused || len(l.PausedInWeb) != 0 {
 		t.Errorf("after the end of a pause: %+v", l)
 	}
 	ended(timed)

@@ -6,8 +6,8 @@ import (
 	"iter"
 	"time"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -54,7 +54,7 @@ func leftRows(beyond *tasks.TooManyRowsError) string {
 
 // write prints the report and returns the error for the exit status. exports are the batch's
 // exports; nil without waiting.
-func (r *report) write(exports iter.Seq2[operate.Outcome, error]) error {
+func (r *report) write(exports iter.Seq2[admin.Outcome, error]) error {
 	var d digest
 	if exports != nil {
 		var err error

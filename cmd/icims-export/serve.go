@@ -9,10 +9,10 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/config"
 	"github.com/seekout/icims-export/icims"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -64,9 +64,9 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 	}
 	defer flush()
 	filed := p.filed(log)
-	desk := p.desk(client, ledger, false)
-	desk.Filed = filed.usable
-	server, err := newAPI(desk, p.settings, hosts, log, tasks.WithTraces(provider))
+	service := p.service(client, ledger, false)
+	service.Filed = filed.usable
+	server, err := newAPI(service, p.settings, hosts, log, tasks.WithTraces(provider))
 	if err != nil {
 		return err
 	}
@@ -111,9 +111,9 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 }
 
 // newAPI returns the API configured by the settings.
-func newAPI(desk *operate.Service, s config.Settings, hosts icims.HostPolicy, log zerolog.Logger, options ...tasks.ClientOption) (*api.Server, error) {
+func newAPI(service *admin.Service, s config.Settings, hosts icims.HostPolicy, log zerolog.Logger, options ...tasks.ClientOption) (*api.Server, error) {
 	server, err := api.New(api.Deps{
-		Redis: desk.Redis, Ledger: desk.Ledger, Producer: newProducer(desk.Redis, desk.Ledger, s, options...), Desk: desk, Hosts: hosts, Settings: apiSettings(s), Log: log,
+		Redis: service.Redis, Ledger: service.Ledger, Producer: newProducer(service.Redis, service.Ledger, s, options...), Admin: service, Hosts: hosts, Settings: apiSettings(s), Log: log,
 	})
 	if err != nil {
 		return nil, failed("the API cannot be created: %s", rootCause(err))

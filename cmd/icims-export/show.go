@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -34,9 +34,9 @@ func (c *showCommand) Run(ctx context.Context, p *process) error {
 	if err := o.known(ctx, c.Customer); err != nil {
 		return err
 	}
-	var shown operate.CandidateTimeline
+	var shown admin.CandidateTimeline
 	read := func() error {
-		if shown, err = o.CandidateTimeline(ctx, c.Customer, c.Candidate, operate.TimelineWriter{Words: c.Words}); err != nil {
+		if shown, err = o.CandidateTimeline(ctx, c.Customer, c.Candidate, admin.TimelineWriter{Words: c.Words}); err != nil {
 			return o.lost(err)
 		}
 		return nil
@@ -59,7 +59,7 @@ func (c *showCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-func printStory(p *process, shown operate.CandidateTimeline) {
+func printStory(p *process, shown admin.CandidateTimeline) {
 	out, s := p.stdout, style{p.colours(p.stdout)}
 	width, _ := terminal(out)
 	fmt.Fprintf(out, "Candidate %s of customer %s\n", s.paint(bold, shown.Candidate), shown.Customer)
@@ -104,7 +104,7 @@ func optionsOf(b store.Batch) string {
 	return text
 }
 
-func printMarker(out io.Writer, width int, m *operate.Marker) {
+func printMarker(out io.Writer, width int, m *admin.Marker) {
 	if m == nil {
 		hang(out, width, "", "No export of the candidate has completed.")
 		return

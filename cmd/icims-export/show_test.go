@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -32,7 +32,7 @@ func TestShow(t *testing.T) {
 		r := w.call("show", "1234", "c-00100")
 		r.wantAll(t, "In iCIMS as person 90017", "workflow 21018 on job 1709", w.origin+"/customers/1234/linkTo/people/90017", "The profile URL was left out", string(batch))
 		r = w.call("show", "1234", "c-00100", "--json")
-		got := decode[operate.CandidateTimeline](t, r.out)
+		got := decode[admin.CandidateTimeline](t, r.out)
 		if got.Marker == nil || got.Marker.Workflows[1709] != 21018 || len(got.Exports) != 1 || got.Exports[0].Outcome.State != store.Done {
 			t.Errorf("got %s", r.out)
 		}

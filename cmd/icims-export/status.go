@@ -10,9 +10,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -54,14 +54,14 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	if c.Refused {
 		return c.printRefused(ctx, p, ledger, b)
 	}
-	desk := p.desk(client, ledger, keys == nil)
-	exports := operate.Outcomes(ctx, ledger, id, desk.Links(ctx, id.Customer()))
+	service := p.service(client, ledger, keys == nil)
+	exports := admin.Outcomes(ctx, ledger, id, service.Links(ctx, id.Customer()))
 	if c.Failed {
 		exports = onlyDead(exports)
 	}
 	var ahead *batchForecast
 	if b.Moving() > 0 {
-		ahead = p.forecastOf(ctx, desk, b)
+		ahead = p.forecastOf(ctx, service, b)
 	}
 	if c.JSON {
 		err = writeStatusJSON(p.stdout, b, ahead, exports)
@@ -81,8 +81,8 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-func onlyDead(exports iter.Seq2[operate.Outcome, error]) iter.Seq2[operate.Outcome, error] {
-	return func(yield func(operate.Outcome, error) bool) {
+func onlyDead(exports iter.Seq2[admin.Outcome, error]) iter.Seq2[admin.Outcome, error] {
+	return func(yield func(admin.Outcome, error) bool) {
 		for o, err := range exports {
 			if (err != nil || o.State == store.Dead) && !yield(o, err) {
 				return
@@ -92,7 +92,7 @@ func onlyDead(exports iter.Seq2[operate.Outcome, error]) iter.Seq2[operate.Outco
 }
 
 // print prints the counts and the exports: as tables on a terminal, tab-separated otherwise.
-func (c *statusCommand) print(p *process, b store.Batch, ahead *batchForecast, exports iter.Seq2[operate.Outcome, error]) error {
+func (c *statusCommand) print(p *process, b store.Batch, ahead *batchForecast, exports iter.Seq2[admin.Outcome, error]) error {
 	width, onTerminal := terminal(p.stdout)
 	s := style{p.colours(p.stdout)}
 	if !onTerminal {
@@ -159,7 +159,7 @@ func writeBatch(out io.Writer, s style, b store.Batch) {
 }
 
 // writeHints prints the remedy once per reason.
-func writeHints(out io.Writer, width int, dead []operate.Outcome) {
+func writeHints(out io.Writer, width int, dead []admin.Outcome) {
 	said := map[store.Reason]bool{}
 	for _, o := range dead {
 		if said[o.Reason] {
@@ -176,7 +176,7 @@ func writeHints(out io.Writer, width int, dead []operate.Outcome) {
 var tabTitles = []string{"row", "candidate", "export", "outcome", "reason", "title", "hint", "person", "workflow", "ended", "due", "attempts", "warnings", "link"}
 
 // writeTabs prints one tab-separated line per export, for scripts.
-func writeTabs(out io.Writer, exports iter.Seq2[operate.Outcome, error]) error {
+func writeTabs(out io.Writer, exports iter.Seq2[admin.Outcome, error]) error {
 	if _, err := io.WriteString(out, strings.Join(tabTitles, "\t")+"\n"); err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func writeTabs(out io.Writer, exports iter.Seq2[operate.Outcome, error]) error {
 }
 
 // writeStatusJSON streams one JSON object, without holding all exports in memory.
-func writeStatusJSON(out io.Writer, b store.Batch, ahead *batchForecast, exports iter.Seq2[operate.Outcome, error]) error {
+func writeStatusJSON(out io.Writer, b store.Batch, ahead *batchForecast, exports iter.Seq2[admin.Outcome, error]) error {
 	head, err := json.Marshal(struct {
 		Batch    store.Batch        `json:"batch"`
 		Forecast *forecast.Forecast `json:"forecast,omitempty"`

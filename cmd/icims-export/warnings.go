@@ -5,18 +5,18 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/operate"
 )
 
-var stateColours = map[operate.LaneState]colour{
-	operate.LaneIdle: dim, operate.LaneUnreadable: red, operate.LaneOpen: green, operate.LaneWaiting: yellow, operate.LaneLater: yellow,
-	operate.LanePaused: cyan, operate.LaneClosed: red, operate.LaneFailing: red,
+var stateColours = map[admin.LaneState]colour{
+	admin.LaneIdle: dim, admin.LaneUnreadable: red, admin.LaneOpen: green, admin.LaneWaiting: yellow, admin.LaneLater: yellow,
+	admin.LanePaused: cyan, admin.LaneClosed: red, admin.LaneFailing: red,
 }
 
 // waits returns how blocked exports are described to a reader at this machine.
-func (p *process) waits() operate.Waits {
-	return operate.Waits{NoConnection: p.connectionWarning}
+func (p *process) waits() admin.Waits {
+	return admin.Waits{NoConnection: p.connectionWarning}
 }
 
 // connectionWarning warns if the connections file has no usable connection for the customer.
