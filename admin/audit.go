@@ -54,7 +54,7 @@ func (d *Service) Check(ctx context.Context, customers []string, o store.CheckOp
 	started := time.Now()
 	r := CheckResult{Violations: []store.Violation{}, Customers: []store.CustomerCheck{}}
 	var err error
-	if r.Customers, err = d.Ledger.Check(ctx, customers, o); err != nil {
+	if r.Customers, err = d.Ledger.Checks.Check(ctx, customers, o); err != nil {
 		return r, err
 	}
 	for i := range r.Customers {
@@ -76,7 +76,7 @@ func (d *Service) Check(ctx context.Context, customers []string, o store.CheckOp
 			"%s refused and erased in the last 24 hours: unknown type or not sealed. The archive of %s in asynq's web UI shows the producer, which must create tasks with tasks.NewTask.",
 			tasksWere(refused), tasks.IntakeQueue)})
 	}
-	fleet, err := d.Ledger.Fleet(ctx)
+	fleet, err := d.Ledger.Workers.Fleet(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -84,7 +84,7 @@ func (d *Service) Check(ctx context.Context, customers []string, o store.CheckOp
 	if r.Outage, err = d.Outage(ctx); err != nil {
 		return r, err
 	}
-	if r.Loss, err = d.Ledger.RecentLoss(ctx); err != nil {
+	if r.Loss, err = d.Ledger.Workers.RecentLoss(ctx); err != nil {
 		return r, err
 	}
 	if r.Risks, err = store.Risks(ctx, d.Redis); err != nil {

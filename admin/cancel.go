@@ -79,7 +79,7 @@ func (d *Service) Cancel(ctx context.Context, scope CancelScope, options store.C
 			what = "canceled batch " + string(scope.Batch)
 		}
 		action := store.Action{At: time.Now(), Who: options.Who, What: what, Why: options.Why, Count: all.Cancelled}
-		if told := d.Ledger.Act(context.WithoutCancel(ctx), scope.Customer, action); told != nil && err == nil {
+		if told := d.Ledger.AuditLog.Act(context.WithoutCancel(ctx), scope.Customer, action); told != nil && err == nil {
 			return all, &UnrecordedError{Done: all.Cancelled, Thing: "export", Err: told}
 		}
 	}

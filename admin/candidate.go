@@ -42,7 +42,7 @@ func (c CandidateTimeline) Known() bool { return c.Marker != nil || len(c.Export
 func (d *Service) CandidateTimeline(ctx context.Context, customer, candidate string, teller TimelineWriter) (CandidateTimeline, error) {
 	l := d.Links(ctx, customer)
 	c := CandidateTimeline{Customer: customer, Candidate: candidate, Exports: []ExportTimeline{}}
-	exports, err := d.Ledger.ExportsOf(ctx, customer, candidate)
+	exports, err := d.Ledger.Candidates.ExportsOf(ctx, customer, candidate)
 	if err != nil {
 		return c, err
 	}
@@ -60,7 +60,7 @@ func (d *Service) CandidateTimeline(ctx context.Context, customer, candidate str
 	}
 	// Read the markers after the exports: an export writes its marker when it ends, so the result
 	// never shows a completed export of a candidate without a marker.
-	markers, err := d.Ledger.Markers(ctx, customer, []string{candidate})
+	markers, err := d.Ledger.Candidates.Markers(ctx, customer, []string{candidate})
 	if err != nil {
 		return c, err
 	}

@@ -60,10 +60,10 @@ func (v *ConnectionView) addSettings(hosts icims.HostPolicy) {
 // ShowConnection returns a customer's connection from the store, or from the connections file if
 // the store has none. Error: store.ErrNoConnection.
 func (d *Service) ShowConnection(ctx context.Context, customer string) (ConnectionView, error) {
-	c, err := d.Ledger.Connection(ctx, customer)
+	c, err := d.Ledger.Connections.Connection(ctx, customer)
 	if errors.Is(err, store.ErrNoConnection) {
 		if filed, ok := d.filed()[customer]; ok {
-			if filed, err = d.Ledger.WithProfile(ctx, filed); err != nil {
+			if filed, err = d.Ledger.Connections.WithProfile(ctx, filed); err != nil {
 				return ConnectionView{}, err
 			}
 			return d.viewFiled(filed), nil
@@ -81,7 +81,7 @@ func (d *Service) AddConnection(ctx context.Context, c store.Connection, who, wh
 	if err := connections.Check(c, d.Hosts); err != nil {
 		return store.StoredConnection{}, err
 	}
-	return d.Ledger.AddConnection(ctx, c, who, why)
+	return d.Ledger.Connections.AddConnection(ctx, c, who, why)
 }
 
 // EditConnection replaces the settings of a connection if it is still at the revision of before. An
@@ -91,7 +91,7 @@ func (d *Service) EditConnection(ctx context.Context, before store.StoredConnect
 	if err := connections.CheckEdit(before.Connection, after, d.Hosts); err != nil {
 		return before, err
 	}
-	return d.Ledger.EditConnection(ctx, after, before.Revision, who, why)
+	return d.Ledger.Connections.EditConnection(ctx, after, before.Revision, who, why)
 }
 
 // RemovalOrder says how to remove a connection.
@@ -143,12 +143,12 @@ func (d *Service) RemoveConnection(ctx context.Context, customer string, o Remov
 		}
 	}
 	var err error
-	r.Waiting, err = d.Ledger.Live(ctx, customer)
+	r.Waiting, err = d.Ledger.Recovery.Live(ctx, customer)
 	return r, err
 }
 
 func (d *Service) removeSettings(ctx context.Context, customer string, o RemovalOrder) error {
-	before, err := d.Ledger.Connection(ctx, customer)
+	before, err := d.Ledger.Connections.Connection(ctx, customer)
 	switch {
 	case err != nil && !errors.Is(err, store.ErrSealed):
 		return err
@@ -157,13 +157,13 @@ func (d *Service) removeSettings(ctx context.Context, customer string, o Removal
 	case !before.Below().Kept() || o.DryRun:
 		return nil
 	}
-	return d.Ledger.RemoveConnection(ctx, customer, o.Revision, o.Who, o.Why)
+	return d.Ledger.Connections.RemoveConnection(ctx, customer, o.Revision, o.Who, o.Why)
 }
 
 func (d *Service) eraseMarkers(ctx context.Context, customer, who, why string) (int, error) {
-	n, err := d.Ledger.EraseMarkers(ctx, customer)
+	n, err := d.Ledger.Candidates.EraseMarkers(ctx, customer)
 	if err == nil {
-		err = d.Ledger.Act(context.WithoutCancel(ctx), customer, store.Action{At: time.Now(), Who: who, What: "erased the records of exported candidates", Why: why, Count: n})
+		err = d.Ledger.AuditLog.Act(context.WithoutCancel(ctx), customer, store.Action{At: time.Now(), Who: who, What: "erased the records of exported candidates", Why: why, Count: n})
 	}
 	if err != nil {
 		return n, &BrokenOffError{Done: n, Thing: "marker", Err: err}

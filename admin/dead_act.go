@@ -57,7 +57,7 @@ func (d *Service) RetryDead(ctx context.Context, choice DeadChoice, o DeadOrder)
 // of RetryDead.
 func (d *Service) DiscardDead(ctx context.Context, choice DeadChoice, o DeadOrder) (DeadResult, error) {
 	discard := func(ctx context.Context, customer string, exports []string) (int, error) {
-		n, err := d.Ledger.DiscardAll(ctx, customer, exports, o.Who, o.Why)
+		n, err := d.Ledger.DeadLetters.DiscardAll(ctx, customer, exports, o.Who, o.Why)
 		return n, errors.Join(err, d.removeEnded(context.WithoutCancel(ctx), customer, exports))
 	}
 	return d.actOnDead(ctx, choice, o, DeadResult{Action: "discard"}, limitedAct(discard))
@@ -73,7 +73,7 @@ func (d *Service) TransferDead(ctx context.Context, choice DeadChoice, o DeadOrd
 	}
 	transfer := store.NewTransfer(choice.Customers[0], job, o.Who, o.Why)
 	act := func(ctx context.Context, customer string, exports []string, most int) (int, int, error) {
-		sent, through, err := d.Ledger.Transfer(ctx, transfer, exports, most)
+		sent, through, err := d.Ledger.DeadLetters.Transfer(ctx, transfer, exports, most)
 		from, to := make([]string, len(sent)), make([]string, len(sent))
 		for i, s := range sent {
 			from[i], to[i] = s.From, s.To
@@ -98,7 +98,7 @@ func (d *Service) TransferDead(ctx context.Context, choice DeadChoice, o DeadOrd
 }
 
 func (d *Service) revive(ctx context.Context, customer string, exports []string, o DeadOrder) (int, error) {
-	revived, err := d.Ledger.ReviveAll(ctx, customer, exports, o.Who, o.Why)
+	revived, err := d.Ledger.DeadLetters.ReviveAll(ctx, customer, exports, o.Who, o.Why)
 	if err != nil || len(revived) == 0 {
 		return 0, err
 	}
@@ -168,7 +168,7 @@ func (d *Service) recordDead(ctx context.Context, r DeadResult) error {
 		if n == 0 {
 			continue
 		}
-		err := d.Ledger.Act(ctx, customer, store.Action{At: time.Now(), Who: r.Who, What: what, Why: r.Why, Count: n})
+		err := d.Ledger.AuditLog.Act(ctx, customer, store.Action{At: time.Now(), Who: r.Who, What: what, Why: r.Why, Count: n})
 		if err != nil {
 			return &UnrecordedError{Done: n, Thing: "dead letter", Err: err}
 		}

@@ -26,7 +26,7 @@ type ExplainedDead struct {
 
 // DeadLetter reads one dead letter. Error: store.ErrNotDead if there is none.
 func (d *Service) DeadLetter(ctx context.Context, ref store.Ref) (DeadLetter, error) {
-	letter, err := d.Ledger.DeadLetter(ctx, ref)
+	letter, err := d.Ledger.DeadLetters.DeadLetter(ctx, ref)
 	if err != nil {
 		return DeadLetter{}, err
 	}
@@ -68,7 +68,7 @@ func (d *Service) ExplainDead(ctx context.Context, l DeadLetter, teller Timeline
 	for _, e := range story {
 		explained.Told = append(explained.Told, teller.sentence(e))
 	}
-	b, err := d.Ledger.Batch(ctx, l.Batch)
+	b, err := d.Ledger.Batches.Batch(ctx, l.Batch)
 	if err != nil && !errors.Is(err, store.ErrNoBatch) {
 		return explained, err
 	}
@@ -83,7 +83,7 @@ var ErrDataBroken = errors.New("the candidate's data cannot be read")
 // reports whether the customer has a usable connection; without one, fields have their default
 // names. Errors: ErrDataBroken, *UnrecordedError, and others if the data cannot be opened.
 func (d *Service) OpenDead(ctx context.Context, explained *ExplainedDead, who string) (known bool, err error) {
-	data, err := d.Ledger.Payload(ctx, store.Ref{Customer: explained.Customer, Export: explained.Export})
+	data, err := d.Ledger.DeadLetters.Payload(ctx, store.Ref{Customer: explained.Customer, Export: explained.Export})
 	if err != nil {
 		return false, err
 	}
@@ -93,7 +93,7 @@ func (d *Service) OpenDead(ctx context.Context, explained *ExplainedDead, who st
 	}
 	conn, known := d.Connection(ctx, explained.Customer)
 	action := store.Action{At: time.Now(), Who: who, What: "viewed the data of export " + explained.Export, Count: 1}
-	if err := d.Ledger.Act(ctx, explained.Customer, action); err != nil {
+	if err := d.Ledger.AuditLog.Act(ctx, explained.Customer, action); err != nil {
 		return known, &UnrecordedError{Thing: "look", Err: err}
 	}
 	explained.Data, explained.Workflow, _ = mapping.Preview(payload.Candidate, conn, explained.Job, d.DummyDomain)

@@ -41,7 +41,7 @@ func (d *Service) TallyDead(ctx context.Context, customer string, choice DeadCho
 		return true
 	}
 	if choice.Text == "" { // timelines need not be read
-		err = d.Ledger.DeadLetters(ctx, customer, choice.DeadFilter, count)
+		err = d.Ledger.DeadLetters.EachDeadLetter(ctx, customer, choice.DeadFilter, count)
 	} else {
 		err = d.deadLettersOf(ctx, customer, choice, func(_ string, page []DeadLetter) error {
 			for _, l := range page {
@@ -74,14 +74,14 @@ func (d *Service) DeadCustomers(ctx context.Context, only []string) ([]DeadCusto
 	customers := slices.Clone(only)
 	if only == nil {
 		var err error
-		if customers, err = d.Ledger.Customers(ctx); err != nil {
+		if customers, err = d.Ledger.Workers.Customers(ctx); err != nil {
 			return nil, err
 		}
 	}
 	slices.SortFunc(customers, store.CompareCustomers)
 	found := []DeadCustomer{}
 	for page := range slices.Chunk(slices.Compact(customers), pageSize) {
-		counts, err := d.Ledger.CountDeadOf(ctx, page...)
+		counts, err := d.Ledger.DeadLetters.CountDeadOf(ctx, page...)
 		if err != nil {
 			return nil, err
 		}

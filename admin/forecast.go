@@ -34,7 +34,7 @@ func (d *Service) ETA(ctx context.Context, b store.Batch, waits Waits) (ETA, err
 // Forecast returns the forecast of an open batch.
 func (d *Service) Forecast(ctx context.Context, b store.Batch) (forecast.Forecast, error) {
 	customer := b.ID.Customer()
-	costs, err := d.Ledger.Costs(ctx, customer)
+	costs, err := d.Ledger.Batches.Costs(ctx, customer)
 	if err != nil {
 		return forecast.Forecast{}, err
 	}
@@ -46,7 +46,7 @@ func (d *Service) Forecast(ctx context.Context, b store.Batch) (forecast.Forecas
 // one of these, or one that is not submitted yet, which comes last.
 func (d *Service) forecast(ctx context.Context, b store.Batch, demand forecast.Demand, costs store.Costs, limits store.Limits) (forecast.Forecast, error) {
 	customer := b.ID.Customer()
-	open, err := d.Ledger.OpenBatches(ctx, customer)
+	open, err := d.Ledger.Batches.OpenBatches(ctx, customer)
 	if err != nil {
 		return forecast.Forecast{}, err
 	}
@@ -121,7 +121,7 @@ func (w Waits) of(ctx context.Context, d *Service, customer string, at CustomerS
 
 // Demand forecasts the end of exports of one kind that are not submitted yet.
 func (d *Service) Demand(ctx context.Context, customer string, kind store.Kind, e Estimate, limits store.Limits, waits Waits) (ETA, error) {
-	costs, err := d.Ledger.Costs(ctx, customer)
+	costs, err := d.Ledger.Batches.Costs(ctx, customer)
 	if err != nil {
 		return ETA{}, err
 	}

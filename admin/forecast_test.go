@@ -23,7 +23,7 @@ func TestForecastOfABatch(t *testing.T) {
 	open := func(job int64, from, n int) store.Batch {
 		t.Helper()
 		id, _ := testrig.Accept(t, ledger, customer, job, testrig.Numbered(from, n)...)
-		b, err := ledger.Batch(t.Context(), id)
+		b, err := ledger.Batches.Batch(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +43,7 @@ func TestForecastOfABatch(t *testing.T) {
 	if got, err = service.Forecast(t.Context(), small); err != nil || got.Calls != 3 || got.Ahead != 3 {
 		t.Errorf("of a small batch: %+v, %v", got, err)
 	}
-	if err := ledger.Pause(t.Context(), customer, store.Pause{By: "joe", Why: "go-live"}); err != nil {
+	if err := ledger.Lanes.Pause(t.Context(), customer, store.Pause{By: "joe", Why: "go-live"}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err = service.Forecast(t.Context(), large); err != nil || got.Waits != store.ReasonPaused || !got.Done.IsZero() {

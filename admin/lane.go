@@ -58,11 +58,11 @@ func (d *Service) Lane(ctx context.Context, customer string) (LaneDetail, error)
 	if l.Batches, err = d.openBatches(ctx, customer, places[0].Standing); err != nil {
 		return l, err
 	}
-	if l.Events, err = d.Ledger.Events(ctx, customer, shownEvents); err != nil {
+	if l.Events, err = d.Ledger.AuditLog.Events(ctx, customer, shownEvents); err != nil {
 		return l, err
 	}
 	if !d.Closed {
-		if l.Actions, l.SealedActions, err = d.Ledger.Actions(ctx, customer, shownEvents); err != nil {
+		if l.Actions, l.SealedActions, err = d.Ledger.AuditLog.Actions(ctx, customer, shownEvents); err != nil {
 			return l, err
 		}
 	}
@@ -71,11 +71,11 @@ func (d *Service) Lane(ctx context.Context, customer string) (LaneDetail, error)
 
 // openBatches returns the customer's open batches, oldest first.
 func (d *Service) openBatches(ctx context.Context, customer string, s store.QuotaStatus) ([]OpenBatch, error) {
-	open, err := d.Ledger.OpenBatches(ctx, customer)
+	open, err := d.Ledger.Batches.OpenBatches(ctx, customer)
 	if err != nil {
 		return nil, err
 	}
-	costs, err := d.Ledger.Costs(ctx, customer)
+	costs, err := d.Ledger.Batches.Costs(ctx, customer)
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ type Workers []store.Peer
 
 // Workers reads the active workers.
 func (d *Service) Workers(ctx context.Context) (Workers, error) {
-	fleet, err := d.Ledger.Fleet(ctx)
+	fleet, err := d.Ledger.Workers.Fleet(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (c Workers) refuse(customer string) bool {
 
 // stored reports which of the customers have a stored connection.
 func (d *Service) stored(ctx context.Context, customers ...string) (map[string]bool, error) {
-	found, err := d.Ledger.ConnectionsOf(ctx, customers...)
+	found, err := d.Ledger.Connections.ConnectionsOf(ctx, customers...)
 	if err != nil {
 		return nil, err
 	}

@@ -96,7 +96,7 @@ func (d *Service) Lanes(ctx context.Context, q LaneQuery) (LaneList, error) {
 		return r, err
 	}
 	r.Workers, r.Outage = len(crew), d.outage(ctx, crew)
-	if r.Loss, err = d.Ledger.RecentLoss(ctx); err != nil {
+	if r.Loss, err = d.Ledger.Workers.RecentLoss(ctx); err != nil {
 		return r, err
 	}
 	for page := range slices.Chunk(customers, pageSize) {
@@ -129,7 +129,7 @@ func (d *Service) Lanes(ctx context.Context, q LaneQuery) (LaneList, error) {
 func (d *Service) laneCustomers(ctx context.Context, q LaneQuery, filed map[string]store.Connection) ([]string, error) {
 	customers := slices.Clone(q.Only)
 	if q.Only == nil {
-		exporting, err := d.Ledger.Customers(ctx)
+		exporting, err := d.Ledger.Workers.Customers(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -148,7 +148,7 @@ func (d *Service) laneCustomers(ctx context.Context, q LaneQuery, filed map[stri
 
 // connected returns the customers with a stored connection.
 func (d *Service) connected(ctx context.Context) ([]string, error) {
-	customers, _, err := d.Ledger.ConnectionChanges(ctx, 0)
+	customers, _, err := d.Ledger.Connections.ConnectionChanges(ctx, 0)
 	if err != nil {
 		return nil, err
 	}

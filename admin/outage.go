@@ -56,5 +56,5 @@ func (d *Service) writable(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
-	return d.Ledger.Writable(ctx)
+	return d.Ledger.Checks.Writable(ctx)
 }

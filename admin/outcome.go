@@ -51,13 +51,13 @@ const pageSize = 500
 // Outcomes iterates over all exports of a batch, in row order.
 func Outcomes(ctx context.Context, ledger *store.Ledger, batch store.BatchID, l Links) iter.Seq2[Outcome, error] {
 	return func(yield func(Outcome, error) bool) {
-		inputs, err := ledger.InputRows(ctx, batch)
+		inputs, err := ledger.Batches.InputRows(ctx, batch)
 		if err != nil {
 			yield(Outcome{}, err)
 			return
 		}
 		for from := 0; ; from += pageSize {
-			page, err := ledger.Outcomes(ctx, batch, from, pageSize)
+			page, err := ledger.Batches.Outcomes(ctx, batch, from, pageSize)
 			if err != nil {
 				yield(Outcome{}, err)
 				return

@@ -35,7 +35,7 @@ func (e *PauseUnknownError) Unwrap() error { return e.Err }
 func (d *Service) Pause(ctx context.Context, customer string, pause store.Pause) (Paused, error) {
 	r := Paused{Customer: customer, Pause: &pause}
 	var err error
-	if r.Before, err = d.Ledger.PauseOf(ctx, customer); err != nil {
+	if r.Before, err = d.Ledger.Lanes.PauseOf(ctx, customer); err != nil {
 		return r, err
 	}
 	known, err := d.known(ctx, customer)
@@ -45,12 +45,12 @@ func (d *Service) Pause(ctx context.Context, customer string, pause store.Pause)
 	if !known {
 		r.Warning = unknownPaused
 	}
-	if err := d.Ledger.Pause(ctx, customer, pause); err != nil {
+	if err := d.Ledger.Lanes.Pause(ctx, customer, pause); err != nil {
 		return r, &PauseUnknownError{err}
 	}
 	// If this fails, the workers pause the queues.
 	if d.queues().Pause(ctx, customer) == nil {
-		_ = d.Ledger.RecordQueuesPaused(ctx, customer)
+		_ = d.Ledger.Lanes.RecordQueuesPaused(ctx, customer)
 	}
 	return r, d.readState(ctx, &r)
 }
@@ -64,13 +64,13 @@ func (d *Service) known(ctx context.Context, customer string) (bool, error) {
 	if _, ok := d.Connection(ctx, customer); ok {
 		return true, nil
 	}
-	if _, err := d.Ledger.Connection(ctx, customer); !errors.Is(err, store.ErrNoConnection) {
+	if _, err := d.Ledger.Connections.Connection(ctx, customer); !errors.Is(err, store.ErrNoConnection) {
 		if errors.Is(err, store.ErrSealed) {
 			err = nil
 		}
 		return true, err
 	}
-	batches, _, err := d.Ledger.BatchPage(ctx, customer, "", 1)
+	batches, _, err := d.Ledger.Batches.BatchPage(ctx, customer, "", 1)
 	return len(batches) > 0, err
 }
 
@@ -79,13 +79,13 @@ func (d *Service) known(ctx context.Context, customer string) (bool, error) {
 func (d *Service) Resume(ctx context.Context, customer, who, why string) (Paused, error) {
 	r := Paused{Customer: customer}
 	var err error
-	if r.Before, err = d.Ledger.PauseOf(ctx, customer); err != nil {
+	if r.Before, err = d.Ledger.Lanes.PauseOf(ctx, customer); err != nil {
 		return r, err
 	}
 	if r.Before == nil {
 		r.WebUI, err = d.resumeWebUI(ctx, customer, who, why)
 	} else if err = d.queues().Resume(ctx, customer); err == nil {
-		_, err = d.Ledger.Resume(ctx, customer, who, why)
+		_, err = d.Ledger.Lanes.Resume(ctx, customer, who, why)
 	}
 	if err != nil {
 		return r, &PauseUnknownError{err}
@@ -117,7 +117,7 @@ func (d *Service) resumeWebUI(ctx context.Context, customer, who, why string) ([
 		return nil, err
 	}
 	action := store.Action{At: time.Now(), Who: who, What: "resumed queues paused in " + WebUI, Why: why}
-	return paused, errors.Join(d.Ledger.Act(ctx, customer, action), d.Ledger.WakeLane(ctx, customer))
+	return paused, errors.Join(d.Ledger.AuditLog.Act(ctx, customer, action), d.Ledger.Lanes.WakeLane(ctx, customer))
 }
 
 // pausedQueues names the paused queues as the API does; bulk stands for all queues but express.

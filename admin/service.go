@@ -48,7 +48,7 @@ func (d *Service) Customers(ctx context.Context, named string) ([]string, error)
 	if named != "" {
 		return []string{named}, nil
 	}
-	all, err := d.Ledger.Customers(ctx)
+	all, err := d.Ledger.Workers.Customers(ctx)
 	slices.SortFunc(all, store.CompareCustomers)
 	return all, err
 }
@@ -65,7 +65,7 @@ func (d *Service) Known(ctx context.Context, customer string) error {
 	if _, filed := d.filed()[customer]; filed {
 		return nil
 	}
-	known, err := d.Ledger.KnowsCustomer(ctx, customer)
+	known, err := d.Ledger.Workers.KnowsCustomer(ctx, customer)
 	if err == nil && !known {
 		err = &UnknownCustomerError{customer}
 	}
@@ -74,11 +74,11 @@ func (d *Service) Known(ctx context.Context, customer string) error {
 
 // Connection returns a customer's readable connection, from the store or the connections file.
 func (d *Service) Connection(ctx context.Context, customer string) (store.Connection, bool) {
-	stored, err := d.Ledger.Connection(ctx, customer)
+	stored, err := d.Ledger.Connections.Connection(ctx, customer)
 	if errors.Is(err, store.ErrNoConnection) {
 		conn, ok := d.filed()[customer]
 		if ok {
-			conn, _ = d.Ledger.WithProfile(ctx, conn) // unknown before its first verification
+			conn, _ = d.Ledger.Connections.WithProfile(ctx, conn) // unknown before its first verification
 		}
 		return conn, ok
 	}

@@ -13,7 +13,7 @@ func (d *Service) queues() *tasks.Queues { return tasks.NewQueues(d.Redis, d.Tas
 // start enqueues exports that were just accepted, or runs the tasks of retried ones. The sweep
 // enqueues whatever is missed here.
 func (d *Service) start(ctx context.Context, customer string, exports []string) error {
-	stand, err := d.Ledger.States(ctx, customer, exports)
+	stand, err := d.Ledger.Recovery.States(ctx, customer, exports)
 	if err != nil {
 		return err
 	}
@@ -23,7 +23,7 @@ func (d *Service) start(ctx context.Context, customer string, exports []string) 
 			all = append(all, tasks.ExportOf(m))
 		}
 	}
-	return errors.Join(d.queues().Run(ctx, all...), d.Ledger.Announce(ctx, customer))
+	return errors.Join(d.queues().Run(ctx, all...), d.Ledger.Lanes.Announce(ctx, customer))
 }
 
 // emptyThreshold is how many deletions justify emptying a queue and enqueueing the rest again: asynq
@@ -47,7 +47,7 @@ func (d *Service) remove(ctx context.Context, customer string, exports []string)
 		return err
 	}
 	// Just accepted exports are due later than now.
-	err = d.Ledger.EachOverdue(ctx, customer, now.AddDate(1, 0, 0), emptyThreshold, func(page []store.Moving) error {
+	err = d.Ledger.Recovery.EachOverdue(ctx, customer, now.AddDate(1, 0, 0), emptyThreshold, func(page []store.Moving) error {
 		var waiting []tasks.Export
 		for _, m := range page {
 			if m.State != "" && !m.State.Ended() && !m.Lease.After(now) {
@@ -56,13 +56,13 @@ func (d *Service) remove(ctx context.Context, customer string, exports []string)
 		}
 		return queues.EnqueueMissing(ctx, waiting...)
 	})
-	return errors.Join(err, queues.Delete(ctx, customer, exports...), d.Ledger.Announce(ctx, customer))
+	return errors.Join(err, queues.Delete(ctx, customer, exports...), d.Ledger.Lanes.Announce(ctx, customer))
 }
 
 // removeEnded deletes the tasks of those exports that have ended. It reads their state, since an
 // export may have been retried meanwhile.
 func (d *Service) removeEnded(ctx context.Context, customer string, exports []string) error {
-	stand, err := d.Ledger.States(ctx, customer, exports)
+	stand, err := d.Ledger.Recovery.States(ctx, customer, exports)
 	if err != nil {
 		return err
 	}
@@ -80,6 +80,6 @@ func (d *Service) removeEnded(ctx context.Context, customer string, exports []st
 
 // Erase erases a candidate and the tasks of the candidate's exports; see store.Ledger.Erase.
 func (d *Service) Erase(ctx context.Context, customer, candidate string, o store.EraseOptions) (store.ErasureReceipt, error) {
-	receipt, err := d.Ledger.Erase(ctx, customer, candidate, o)
+	receipt, err := d.Ledger.Candidates.Erase(ctx, customer, candidate, o)
 	return receipt, errors.Join(err, d.removeEnded(context.WithoutCancel(ctx), customer, receipt.Exports))
 }

@@ -142,7 +142,7 @@ func (s *Server) keyGood(r *http.Request) func(context.Context) error {
 // KeyGood returns an *AccessEndedError if the API key was revoked or has expired. expires
 // is when the key expires, or nil.
 func (s *Server) KeyGood(ctx context.Context, token string, expires *time.Time) error {
-	_, err := s.Ledger.CheckAPIKey(ctx, token, s.Now())
+	_, err := s.Ledger.Access.CheckAPIKey(ctx, token, s.Now())
 	switch {
 	case !errors.Is(err, store.ErrAPIKeyRefused):
 		return err

@@ -28,7 +28,7 @@ const sentRows, acceptedRows = 1_025, 1_021
 // endings are the ways in which an API key becomes invalid.
 var endings = map[string]func(r *rig, key string){
 	"revoked": func(r *rig, key string) {
-		if _, err := r.Ledger.RevokeAPIKey(r.t.Context(), strings.Split(key, "_")[1], r.now.Now()); err != nil {
+		if _, err := r.Ledger.Access.RevokeAPIKey(r.t.Context(), strings.Split(key, "_")[1], r.now.Now()); err != nil {
 			r.t.Fatal(err)
 		}
 	},
@@ -37,7 +37,7 @@ var endings = map[string]func(r *rig, key string){
 
 func (r *rig) keyForAnHour(scope Scope) string {
 	r.t.Helper()
-	_, token, err := r.Ledger.NewAPIKey(r.t.Context(), store.APIKey{Name: "test", Scopes: []string{string(scope)}, Expires: r.now.Now().Add(time.Hour)}, r.now.Now())
+	_, token, err := r.Ledger.Access.NewAPIKey(r.t.Context(), store.APIKey{Name: "test", Scopes: []string{string(scope)}, Expires: r.now.Now().Add(time.Hour)}, r.now.Now())
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func (u upload) send(t *testing.T, from, n int) {
 
 func (r *rig) live() int64 {
 	r.t.Helper()
-	n, err := r.Ledger.Live(r.t.Context(), "1234")
+	n, err := r.Ledger.Recovery.Live(r.t.Context(), "1234")
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestAccessEndsForUploads(t *testing.T) {
 			if live := r.live(); live != acceptedRows {
 				t.Errorf("%d rows are accepted", live)
 			}
-			b, err := r.Ledger.Batch(t.Context(), p.Receipt.Batch)
+			b, err := r.Ledger.Batches.Batch(t.Context(), p.Receipt.Batch)
 			if err != nil || b.Closed.IsZero() {
 				t.Errorf("the batch is left open: %+v, %v", b, err)
 			}

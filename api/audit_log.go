@@ -77,7 +77,7 @@ func (s *Server) loggedRaw(w http.ResponseWriter, r *http.Request, o op, h func(
 func (s *Server) enter(ctx context.Context, req *request, outcome store.AuditLogOutcome, code Code) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTimeout)
 	defer cancel()
-	return s.Ledger.AppendAuditLog(ctx, store.AuditLogEntry{
+	return s.Ledger.AuditLog.AppendAuditLog(ctx, store.AuditLogEntry{
 		At: s.Now(), Request: req.id, Outcome: outcome, Who: req.principal.Name, Key: req.principal.Key,
 		What: req.op.ID, Customer: req.customer, Object: req.note.Object, Why: req.note.Why, Code: string(code),
 	})
@@ -104,7 +104,7 @@ func (s *Server) logOutcome(ctx context.Context, req *request, err error) {
 // audit log outlasts an erasure.
 func (s *Server) objectOf(r *http.Request) string {
 	if candidate := r.PathValue("candidate"); candidate != "" {
-		return s.Ledger.CandidateReference(r.PathValue("customer"), candidate)
+		return s.Ledger.Candidates.CandidateReference(r.PathValue("customer"), candidate)
 	}
 	for _, name := range []string{"batch", "export", "verification"} {
 		if value := r.PathValue(name); value != "" {

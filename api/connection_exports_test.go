@@ -25,7 +25,7 @@ func TestConnectionListShowsExportsThatNeedAttention(t *testing.T) {
 	r.makeDead("77", store.ReasonJobNotFound, testrig.NoJob, dead...)
 	queue("5", 4) // these continue
 	queue("1234", 2)
-	if err := r.Ledger.Pause(t.Context(), "1234", store.Pause{By: "ana", Why: "go-live", At: time.Now()}); err != nil {
+	if err := r.Ledger.Lanes.Pause(t.Context(), "1234", store.Pause{By: "ana", Why: "go-live", At: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	var list Connections

@@ -113,7 +113,7 @@ func (s *Server) exportedBefore(ctx context.Context, batch tasks.Batch, candidat
 	for i, p := range candidates {
 		ids[i] = p.Candidate.ID
 	}
-	return s.Ledger.Markers(ctx, batch.Customer, ids)
+	return s.Ledger.Candidates.Markers(ctx, batch.Customer, ids)
 }
 
 // waits returns how blocked exports are described to API callers.

@@ -45,7 +45,7 @@ func pathOf(o op, customer, batch string) string {
 // withConnection gives a customer a connection.
 func (r *rig) withConnection(customer string) {
 	r.t.Helper()
-	_, err := r.Ledger.AddConnection(r.t.Context(), store.Connection{
+	_, err := r.Ledger.Connections.AddConnection(r.t.Context(), store.Connection{
 		Customer: customer, Username: "export-user", Password: "hunter2",
 		PortalURLs: "https://api.icims.com/customers/" + customer + "/search/portals/1?staleness=0",
 	}, "ana", "")
@@ -65,7 +65,7 @@ func (r *rig) withEverything(customer string) tasks.Receipt {
 	if err != nil || receipt.Accepted != 1 {
 		r.t.Fatalf("%+v, %v", receipt, err)
 	}
-	if err := r.Ledger.AppendAuditLog(ctx, store.AuditLogEntry{Who: "ana", What: "pause", Customer: customer, Outcome: store.JournalDone}); err != nil {
+	if err := r.Ledger.AuditLog.AppendAuditLog(ctx, store.AuditLogEntry{Who: "ana", What: "pause", Customer: customer, Outcome: store.JournalDone}); err != nil {
 		r.t.Fatal(err)
 	}
 	return receipt
@@ -224,7 +224,7 @@ func TestEveryRouteRefusesUnknownCustomers(t *testing.T) {
 	if asked < 15 {
 		t.Errorf("only %d routes were asked", asked)
 	}
-	if customers, err := r.Ledger.Customers(t.Context()); err != nil || slices.Contains(customers, nobody) {
+	if customers, err := r.Ledger.Workers.Customers(t.Context()); err != nil || slices.Contains(customers, nobody) {
 		t.Errorf("asking has made the customer known: %q, %v", customers, err)
 	}
 }

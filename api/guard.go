@@ -106,7 +106,7 @@ func (s *Server) authenticate(r *http.Request) (Principal, error) {
 		if wait := s.guards.failures.closed(from); wait > 0 && !s.guards.known.has(token) {
 			return Principal{}, newProblem(CodeTooManyFailures, "").after(wait)
 		}
-		key, err := s.Ledger.CheckAPIKey(r.Context(), token, s.Now())
+		key, err := s.Ledger.Access.CheckAPIKey(r.Context(), token, s.Now())
 		if err == nil {
 			s.guards.known.add(token)
 			return principalOfKey(key), nil

@@ -26,7 +26,7 @@ import (
 
 func TestRevokedAndExpiredKeysAreRefused(t *testing.T) {
 	r := newRig(t)
-	made, token, err := r.Ledger.NewAPIKey(t.Context(), store.APIKey{Name: "console", Scopes: []string{"read"}, Expires: r.now.Now().Add(time.Hour)}, r.now.Now())
+	made, token, err := r.Ledger.Access.NewAPIKey(t.Context(), store.APIKey{Name: "console", Scopes: []string{"read"}, Expires: r.now.Now().Add(time.Hour)}, r.now.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestRevokedAndExpiredKeysAreRefused(t *testing.T) {
 	r.call(token, http.MethodGet, "/v1/whoami", nil).problem(CodeUnauthenticated)
 	r.now.Pass(-time.Minute)
 	r.call(token, http.MethodGet, "/v1/whoami", nil).is(http.StatusOK, nil)
-	if _, err := r.Ledger.RevokeAPIKey(t.Context(), made.ID, r.now.Now()); err != nil {
+	if _, err := r.Ledger.Access.RevokeAPIKey(t.Context(), made.ID, r.now.Now()); err != nil {
 		t.Fatal(err)
 	}
 	r.call(token, http.MethodGet, "/v1/whoami", nil).problem(CodeUnauthenticated)
@@ -93,7 +93,7 @@ func TestFailedLoginsAreLimitedByAddress(t *testing.T) {
 	r.now.Pass(failureEach)
 	whoami(late).is(http.StatusOK, nil)
 	// Once the key is invalid, it does not bypass the limit.
-	if _, err := r.Ledger.RevokeAPIKey(t.Context(), strings.Split(good, "_")[1], r.now.Now()); err != nil {
+	if _, err := r.Ledger.Access.RevokeAPIKey(t.Context(), strings.Split(good, "_")[1], r.now.Now()); err != nil {
 		t.Fatal(err)
 	}
 	whoami(good).problem(CodeUnauthenticated)

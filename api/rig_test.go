@@ -65,7 +65,7 @@ func newRigOn(t *testing.T, client redis.UniversalClient, change ...func(*Deps))
 // key creates an API key; without customers it is valid for all.
 func (r *rig) key(scope Scope, customers ...string) string {
 	r.t.Helper()
-	_, token, err := r.Ledger.NewAPIKey(r.t.Context(), store.APIKey{Name: "test " + string(scope), Scopes: []string{string(scope)}, Customers: customers, By: "a test"}, r.now.Now())
+	_, token, err := r.Ledger.Access.NewAPIKey(r.t.Context(), store.APIKey{Name: "test " + string(scope), Scopes: []string{string(scope)}, Customers: customers, By: "a test"}, r.now.Now())
 	if err != nil {
 		r.t.Fatal(err)
 	}

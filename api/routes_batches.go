@@ -77,9 +77,9 @@ type BatchList struct {
 type listBatchesOutput struct{ Body BatchList }
 
 func (s *Server) listBatches(ctx context.Context, in *listBatchesInput) (*listBatchesOutput, error) {
-	page := s.Ledger.BatchPage
+	page := s.Ledger.Batches.BatchPage
 	if in.Tests {
-		page = s.Ledger.TestBatchPage
+		page = s.Ledger.Batches.TestBatchPage
 	}
 	batches, next, err := page(ctx, in.Customer, in.Cursor, in.Limit)
 	if err != nil {
@@ -116,7 +116,7 @@ type getBatchInput struct{ BatchPath }
 type getBatchOutput struct{ Body BatchStatus }
 
 func (s *Server) getBatch(ctx context.Context, in *getBatchInput) (*getBatchOutput, error) {
-	b, err := s.Ledger.Batch(ctx, in.id())
+	b, err := s.Ledger.Batches.Batch(ctx, in.id())
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ func (s *Server) listResults(ctx context.Context, in *listResultsInput) (*listRe
 	if err != nil {
 		return nil, err
 	}
-	reasons, whole, err := s.Ledger.EndReasons(ctx, in.id())
+	reasons, whole, err := s.Ledger.Batches.EndReasons(ctx, in.id())
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (s *Server) listResults(ctx context.Context, in *listResultsInput) (*listRe
 	if filter.Moving = in.Outcome == "moving"; !filter.Moving {
 		filter.Counter = store.Counter(in.Outcome)
 	}
-	page, err := s.Ledger.Results(ctx, in.id(), filter, from, in.Limit)
+	page, err := s.Ledger.Batches.Results(ctx, in.id(), filter, from, in.Limit)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func (r *rig) finish(ref store.Ref, f store.Finish) {
 // journal returns the audit log entries of an operation, latest first.
 func (r *rig) journal(what string) []store.AuditLogEntry {
 	r.t.Helper()
-	page, err := r.Ledger.AuditLog(r.t.Context(), store.AuditLogFilter{What: what})
+	page, err := r.Ledger.AuditLog.ReadAuditLog(r.t.Context(), store.AuditLogFilter{What: what})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestBatchListShowsWhatBlocksBatches(t *testing.T) {
 	}
 	over := r.batch
 	r.accept("1234", 7, "c-2")
-	if err := r.Ledger.Pause(t.Context(), "1234", store.Pause{By: "ana", Why: "go-live", At: time.Now()}); err != nil {
+	if err := r.Ledger.Lanes.Pause(t.Context(), "1234", store.Pause{By: "ana", Why: "go-live", At: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	list() // loads the script
@@ -305,7 +305,7 @@ func TestCancelBatch(t *testing.T) {
 	r.call(key, http.MethodPost, path, body(" ", false)).problem(CodeInvalid)
 	r.call(r.key(ScopeRead), http.MethodPost, path, body("x", false)).problem(CodeScopeMissing)
 	r.call(key, http.MethodPost, "/v1/customers/1234/batches/1234-aaaaaaaaaaaaaaaa/cancel", body("x", false)).problem(CodeNoBatch)
-	actions, _, err := r.Ledger.Actions(t.Context(), "1234", 5)
+	actions, _, err := r.Ledger.AuditLog.Actions(t.Context(), "1234", 5)
 	if err != nil || len(actions) != 1 || actions[0].Who != "test export" || actions[0].Why != "the wrong list" {
 		t.Errorf("recorded: %+v, %v", actions, err)
 	}

@@ -71,7 +71,7 @@ type ExportedList struct {
 type lookUpExportedOutput struct{ Body ExportedList }
 
 func (s *Server) lookUpExported(ctx context.Context, in *lookUpExportedInput) (*lookUpExportedOutput, error) {
-	markers, err := s.Ledger.Markers(ctx, in.Customer, in.Body.Candidates)
+	markers, err := s.Ledger.Candidates.Markers(ctx, in.Customer, in.Body.Candidates)
 	if err != nil {
 		return nil, err
 	}

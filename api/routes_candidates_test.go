@@ -79,7 +79,7 @@ func TestErasingACandidate(t *testing.T) {
 	if p := a.problem(CodeInWork); a.Header.Get("Retry-After") == "" || !strings.Contains(p.Detail, "1 exports of the candidate are in work; 1 others") {
 		t.Errorf("while a write is under way: %s", a.body)
 	}
-	if m, _ := r.Ledger.Markers(t.Context(), "1234", []string{candidate}); len(m) != 1 {
+	if m, _ := r.Ledger.Candidates.Markers(t.Context(), "1234", []string{candidate}); len(m) != 1 {
 		t.Error("the marker went although a write is under way")
 	}
 	if err := r.Ledger.Finish(t.Context(), working, store.Finish{To: store.Done, Counter: store.CountUpdated, Person: 17, Job: 8, Workflow: 4}); err != nil {
@@ -143,7 +143,7 @@ func TestICIMSWordsNeedMoreThanRead(t *testing.T) {
 		}
 		for i, outcome := range []store.AuditLogOutcome{store.JournalDone, store.JournalAsked} {
 			e := entries[i]
-			if e.What != "get-candidate" || e.Outcome != outcome || e.Who != "test "+string(scope) || e.Customer != "1234" || e.Object != r.Ledger.CandidateReference("1234", "c-1") || !strings.Contains(e.Why, "words") {
+			if e.What != "get-candidate" || e.Outcome != outcome || e.Who != "test "+string(scope) || e.Customer != "1234" || e.Object != r.Ledger.Candidates.CandidateReference("1234", "c-1") || !strings.Contains(e.Why, "words") {
 				t.Errorf("%s: the journal has %+v", scope, e)
 			}
 		}

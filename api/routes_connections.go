@@ -88,7 +88,7 @@ func (s *Server) addVerified(ctx context.Context, shown ...*Connection) error {
 	for i, c := range shown {
 		customers[i] = c.Customer
 	}
-	done, err := s.Ledger.LastDone(ctx, store.ControlVerify, customers...)
+	done, err := s.Ledger.Control.LastDone(ctx, store.ControlVerify, customers...)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ type ConnectionHistory struct {
 }
 
 func (s *Server) connectionHistory(ctx context.Context, in *struct{ CustomerPath }) (*struct{ Body ConnectionHistory }, error) {
-	events, err := s.Ledger.ConnectionHistory(ctx, in.Customer)
+	events, err := s.Ledger.Connections.ConnectionHistory(ctx, in.Customer)
 	if err != nil {
 		return nil, err
 	}

@@ -191,7 +191,7 @@ func TestDeadLettersAreRetriedAndDiscardedOverTheAPI(t *testing.T) {
 	}
 	left := func() int64 {
 		t.Helper()
-		n, err := r.Ledger.CountDead(t.Context(), "1234")
+		n, err := r.Ledger.DeadLetters.CountDead(t.Context(), "1234")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -280,7 +280,7 @@ func TestDeadLettersAreRetriedAndDiscardedOverTheAPI(t *testing.T) {
 		if got.Done != 3 || left() != 0 {
 			t.Errorf("got %+v", got)
 		}
-		if _, err := r.Ledger.Payload(t.Context(), store.Ref{Customer: "1234", Export: ids[5]}); err == nil {
+		if _, err := r.Ledger.DeadLetters.Payload(t.Context(), store.Ref{Customer: "1234", Export: ids[5]}); err == nil {
 			t.Error("the data is still kept")
 		}
 	})
@@ -296,7 +296,7 @@ func TestDeadLettersAreRetriedAndDiscardedOverTheAPI(t *testing.T) {
 			}
 		}
 	})
-	if n, err := r.Ledger.CountDead(t.Context(), "77"); err != nil || n != 1 {
+	if n, err := r.Ledger.DeadLetters.CountDead(t.Context(), "77"); err != nil || n != 1 {
 		t.Errorf("another customer has %d dead letters, %v", n, err)
 	}
 }

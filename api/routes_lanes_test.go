@@ -21,7 +21,7 @@ func TestLanesOverTheAPI(t *testing.T) {
 	batch, ids := r.acceptCandidates("1234", 1709, 0, 30)
 	testrig.Enqueue(t, r.redis, r.Ledger, "1234", ids[0])
 	r.acceptCandidates("77", 0, 0, 0)
-	if err := r.Ledger.Pause(t.Context(), "5", store.Pause{By: "ana", Why: "go-live"}); err != nil {
+	if err := r.Ledger.Lanes.Pause(t.Context(), "5", store.Pause{By: "ana", Why: "go-live"}); err != nil {
 		t.Fatal(err)
 	}
 	all := r.key(ScopeRead)
@@ -91,7 +91,7 @@ func TestPauseOverTheAPI(t *testing.T) {
 			}
 		})
 	}
-	pause, err := r.Ledger.PauseOf(t.Context(), "1234")
+	pause, err := r.Ledger.Lanes.PauseOf(t.Context(), "1234")
 	if err != nil || pause != nil {
 		t.Fatalf("a refused pause holds: %+v, %v", pause, err)
 	}
@@ -100,7 +100,7 @@ func TestPauseOverTheAPI(t *testing.T) {
 	if got.Hold.State != admin.LanePaused || got.Before != nil || !got.Pause.Until.Equal(until) {
 		t.Errorf("paused: %+v", got)
 	}
-	if pause, err = r.Ledger.PauseOf(t.Context(), "1234"); err != nil || pause == nil || pause.By != "test operate" || pause.Why != "go-live" || !pause.Until.Equal(until) {
+	if pause, err = r.Ledger.Lanes.PauseOf(t.Context(), "1234"); err != nil || pause == nil || pause.By != "test operate" || pause.Why != "go-live" || !pause.Until.Equal(until) {
 		t.Errorf("the pause is %+v, %v", pause, err)
 	}
 	testrig.Enqueue(t, r.redis, r.Ledger, "1234", "x")
@@ -135,7 +135,7 @@ func TestUnknownCustomerIsPausedWithAWarning(t *testing.T) {
 	r.connect("5")
 	r.acceptCandidates("6", 1709, 0, 1)
 	r.connect("7")
-	if err := r.Ledger.RemoveConnection(t.Context(), "7", 0, "a test", ""); err != nil {
+	if err := r.Ledger.Connections.RemoveConnection(t.Context(), "7", 0, "a test", ""); err != nil {
 		t.Fatal(err)
 	}
 	operator := r.key(ScopeOperate)
@@ -168,10 +168,10 @@ func TestCancelAllExportsOverTheAPI(t *testing.T) {
 			t.Errorf("%v (-want +got):\n%s", body, diff)
 		}
 	}
-	if live, err := r.Ledger.Live(t.Context(), "1234"); err != nil || live != 1 {
+	if live, err := r.Ledger.Recovery.Live(t.Context(), "1234"); err != nil || live != 1 {
 		t.Errorf("%d exports move, %v", live, err)
 	}
-	if live, _ := r.Ledger.Live(t.Context(), "77"); live != 2 {
+	if live, _ := r.Ledger.Recovery.Live(t.Context(), "77"); live != 2 {
 		t.Errorf("another customer has %d moving exports, want 2", live)
 	}
 }

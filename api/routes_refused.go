@@ -39,11 +39,11 @@ func (s *Server) listRefused(ctx context.Context, in *listRefusedInput) (*listRe
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.Ledger.Batch(ctx, in.id())
+	b, err := s.Ledger.Batches.Batch(ctx, in.id())
 	if err != nil {
 		return nil, err
 	}
-	rows, more, err := s.Ledger.RefusedRows(ctx, b.ID, from, in.Limit)
+	rows, more, err := s.Ledger.Batches.RefusedRows(ctx, b.ID, from, in.Limit)
 	if err != nil {
 		return nil, err
 	}

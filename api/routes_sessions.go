@@ -39,7 +39,7 @@ func (s *Server) listSessions(ctx context.Context, _ *struct{}) (*struct{ Body S
 
 // sessionsFor returns the sessions that the caller may see and end.
 func (s *Server) sessionsFor(ctx context.Context) ([]store.Session, error) {
-	all, err := s.Ledger.Sessions(ctx, s.Now())
+	all, err := s.Ledger.Access.Sessions(ctx, s.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (s *Server) endSession(ctx context.Context, in *endSessionInput) (*struct{}
 		// Access must end even if the audit log cannot be written.
 		s.Log.Error().Str("request", req.id).Str("key", req.principal.Key).Str("session", in.Session).Msg("session ended without a record: writing the audit log failed")
 	}
-	err = s.Ledger.EndSession(ctx, in.Session)
+	err = s.Ledger.Access.EndSession(ctx, in.Session)
 	s.logOutcome(ctx, req, err)
 	return nil, err
 }

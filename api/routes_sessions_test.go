@@ -14,7 +14,7 @@ import (
 // session records a console session of an API key.
 func (r *rig) session(key string) string {
 	r.t.Helper()
-	s, err := r.Ledger.NewSession(r.t.Context(), store.Session{
+	s, err := r.Ledger.Access.NewSession(r.t.Context(), store.Session{
 		Key: strings.Split(key, "_")[1], Name: "test", Address: "192.0.2.7", Began: r.now.Now(), Until: r.now.Now().Add(12 * time.Hour), IdleSeconds: 3600,
 	})
 	if err != nil {

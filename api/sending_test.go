@@ -35,7 +35,7 @@ func TestExportWithTooManyRowsReportsAcceptedRows(t *testing.T) {
 			t.Errorf("receipt %+v", got)
 		}
 	}
-	if live, err := r.Ledger.Live(t.Context(), "1234"); err != nil || live != 2 {
+	if live, err := r.Ledger.Recovery.Live(t.Context(), "1234"); err != nil || live != 2 {
 		t.Errorf("%d exports move, %v", live, err)
 	}
 	var sent Sent

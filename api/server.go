@@ -159,7 +159,7 @@ func New(d Deps) (*Server, error) {
 		return nil, err
 	}
 	s.openRequests = newOpenRequests(s.stopping, s.Settings.AccessEvery)
-	s.watches, s.writes = newWatches(s), store.NewWriteProbe(d.Ledger.Writable, d.Now)
+	s.watches, s.writes = newWatches(s), store.NewWriteProbe(d.Ledger.Checks.Writable, d.Now)
 	s.Admin.Writes = s.writes
 	s.huma = huma.NewAPI(humaConfig(), adapter{s})
 	for _, routes := range routes {

@@ -63,7 +63,7 @@ func TestCustomerHasAWaitingLimit(t *testing.T) {
 	if p := send("1234", body, "k").problem(CodeTooManyWaiting); p.Receipt.Accepted != 6 || p.Receipt.Again != 5 {
 		t.Errorf("receipt %+v", p.Receipt)
 	}
-	if err := r.Ledger.Discard(t.Context(), refs[0], "a test", "x"); err != nil {
+	if err := r.Ledger.DeadLetters.Discard(t.Context(), refs[0], "a test", "x"); err != nil {
 		t.Fatal(err)
 	}
 	r.finish(refs[2], store.Finish{To: store.Done, Counter: store.CountCreated, Person: 18, Job: 7, Workflow: 4})

@@ -77,14 +77,14 @@ func checkMarkers(b *testing.B, client redis.UniversalClient, n int) {
 	}
 	ledger := store.NewLedger(client, keys)
 	last := candidateID(n - 1)
-	found, err := ledger.Markers(b.Context(), customer, []string{last})
+	found, err := ledger.Candidates.Markers(b.Context(), customer, []string{last})
 	if err != nil || found[last].Workflows[job] != int64(firstWorkflow+n-1) || found[last].Person != int64(firstPerson+n-1) {
 		b.Fatalf("the ledger reads %+v, %v", found[last], err)
 	}
 
 	ctx, candidate := b.Context(), candidateID(n)
 	spec := store.BatchSpec{Customer: customer, Job: job}
-	batch, _, err := ledger.OpenBatch(ctx, spec)
+	batch, _, err := ledger.Batches.OpenBatch(ctx, spec)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func checkMarkers(b *testing.B, client redis.UniversalClient, n int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	found, err = ledger.Markers(ctx, customer, []string{candidate})
+	found, err = ledger.Candidates.Markers(ctx, customer, []string{candidate})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func check(t *testing.T, r *rig, c crowd, receipts []tasks.Receipt, given circum
 // checkBatch checks one batch and returns how many people it reports as created.
 func checkBatch(f *findings, r *rig, s *sight, d delivery, receipt tasks.Receipt, given circumstances) int {
 	ctx := context.Background()
-	b, err := r.ledger.Batch(ctx, receipt.Batch)
+	b, err := r.ledger.Batches.Batch(ctx, receipt.Batch)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func checkBatch(f *findings, r *rig, s *sight, d delivery, receipt tasks.Receipt
 	if given.unfinished == 0 && (b.Ended.IsZero() || b.Moving() != 0) || b.Dead > 0 {
 		f.addf("end", "%s: %+v", d.key, b)
 	}
-	outcomes, err := r.ledger.Outcomes(ctx, receipt.Batch, 0, len(d.rows)+1)
+	outcomes, err := r.ledger.Batches.Outcomes(ctx, receipt.Batch, 0, len(d.rows)+1)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -136,10 +136,10 @@ func checkBatch(f *findings, r *rig, s *sight, d delivery, receipt tasks.Receipt
 // checkLedger checks the remaining keys in Redis.
 func checkLedger(f *findings, r *rig, customer string) {
 	ctx := context.Background()
-	if n, err := r.ledger.IllegalMoves(ctx, customer); err != nil || n != 0 {
+	if n, err := r.ledger.Recovery.IllegalMoves(ctx, customer); err != nil || n != 0 {
 		f.addf("illegal", "%d illegal moves were asked for (%v)", n, err)
 	}
-	if n, err := r.ledger.Live(ctx, customer); err != nil || n != 0 {
+	if n, err := r.ledger.Recovery.Live(ctx, customer); err != nil || n != 0 {
 		f.addf("stuck", "%d exports are counted as pending (%v)", n, err)
 	}
 	for _, pattern := range []string{"x:*", "p:*", "l:*", "due"} {

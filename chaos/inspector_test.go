@@ -148,13 +148,13 @@ func (w *watcher) agree(state store.State, shown []asynq.TaskState) bool {
 func (r *rig) states(ctx context.Context, customer string) (map[string]store.State, error) {
 	found := map[string]store.State{}
 	for from, more := "", true; more; more = from != "" {
-		batches, next, err := r.ledger.BatchPage(ctx, customer, from, 100)
+		batches, next, err := r.ledger.Batches.BatchPage(ctx, customer, from, 100)
 		if err != nil {
 			return nil, err
 		}
 		for _, b := range batches {
 			for at := 0; ; at += inspectorPage {
-				rows, err := r.ledger.Outcomes(ctx, b.ID, at, inspectorPage)
+				rows, err := r.ledger.Batches.Outcomes(ctx, b.ID, at, inspectorPage)
 				if err != nil {
 					return nil, err
 				}

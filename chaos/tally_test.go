@@ -39,7 +39,7 @@ func (y *tally) timelines(t *testing.T, r *rig, batches []store.BatchID) {
 		{"the lost POST created no workflow", "workflows' POSTs repeated"},
 	}
 	for _, batch := range batches {
-		outcomes, err := r.ledger.Outcomes(ctx, batch, 0, 1_000_000)
+		outcomes, err := r.ledger.Batches.Outcomes(ctx, batch, 0, 1_000_000)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,12 +41,12 @@ func TestSourceTakesUpProfiles(t *testing.T) {
 			}
 		}
 		filed := good("9").WithDefaults()
-		stored, err := ledger.AddConnection(t.Context(), good("77"), "ana", "")
+		stored, err := ledger.Connections.AddConnection(t.Context(), good("77"), "ana", "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		early := store.TenantProfile{SearchOr: store.No}
-		if err := ledger.SaveProfile(t.Context(), filed, 0, early); err != nil {
+		if err := ledger.Connections.SaveProfile(t.Context(), filed, 0, early); err != nil {
 			t.Fatal(err)
 		}
 		s.SetFile([]store.Connection{filed})
@@ -67,11 +67,11 @@ func TestSourceTakesUpProfiles(t *testing.T) {
 			return err == nil && listeners[channel] > 0
 		})
 		found := store.TenantProfile{SearchOr: store.Yes}
-		if err := ledger.SaveProfile(ctx, filed, 0, found); err != nil {
+		if err := ledger.Connections.SaveProfile(ctx, filed, 0, found); err != nil {
 			t.Fatal(err)
 		}
 		await("the file's", func(p map[string]store.TenantProfile) bool { return p["9"] == found })
-		if err := ledger.SaveProfile(ctx, stored.Connection, stored.Revision, found); err != nil {
+		if err := ledger.Connections.SaveProfile(ctx, stored.Connection, stored.Revision, found); err != nil {
 			t.Fatal(err)
 		}
 		await("the store's", func(p map[string]store.TenantProfile) bool { return p["77"] == found && p["9"] == found })

@@ -125,7 +125,7 @@ func (f *Fleet) pause() time.Duration {
 
 // refresh reads the fleet.
 func (f *Fleet) refresh(ctx context.Context) error {
-	listed, err := f.admin.Ledger.Announced(ctx)
+	listed, err := f.admin.Ledger.Lanes.Announced(ctx)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (f *Fleet) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	loss, err := f.admin.Ledger.LastLoss(ctx)
+	loss, err := f.admin.Ledger.Workers.LastLoss(ctx)
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (f *Fleet) places(ctx context.Context, page []string, into map[string]admin
 func (f *Fleet) scanSome(ctx context.Context) error {
 	s := &f.scan
 	if s.at >= len(s.all) {
-		all, err := f.admin.Ledger.Customers(ctx)
+		all, err := f.admin.Ledger.Workers.Customers(ctx)
 		if err != nil {
 			return err
 		}
@@ -204,11 +204,11 @@ func (f *Fleet) scanSome(ctx context.Context) error {
 	}
 	page := s.all[s.at:min(s.at+scanStep, len(s.all))]
 	s.at += len(page)
-	dead, err := f.admin.Ledger.DeadOf(ctx, page...)
+	dead, err := f.admin.Ledger.DeadLetters.DeadOf(ctx, page...)
 	if err != nil {
 		return err
 	}
-	readBacks, err := f.admin.Ledger.ReadBacks(ctx, page...)
+	readBacks, err := f.admin.Ledger.Candidates.ReadBacks(ctx, page...)
 	if err != nil {
 		return err
 	}
@@ -245,7 +245,7 @@ func forget[T any](known map[string]T, all []string) {
 }
 
 func (f *Fleet) audit(ctx context.Context, customer string) error {
-	found, err := f.admin.Ledger.QuickCheck(ctx, customer)
+	found, err := f.admin.Ledger.Checks.QuickCheck(ctx, customer)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func TestAFieldThatStopsArrivingIsCounted(t *testing.T) {
 				"phones":       {Sent: 10, Arrived: 10, Share: 1},
 				"of_a_forgery": {Sent: 10, Share: 0},
 			}}
-			if err := r.ledger.SaveReadBack(t.Context(), customer, read); err != nil {
+			if err := r.ledger.Candidates.SaveReadBack(t.Context(), customer, read); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -112,7 +112,7 @@ func TestFleetShowsQueuesAndHolds(t *testing.T) {
 	r.send("1", 30) // a large batch
 	r.send("2", 3)  // a small one
 	r.send("3", 2)
-	if err := r.ledger.Pause(t.Context(), "3", store.Pause{By: "ana@ops", Why: "go-live"}); err != nil {
+	if err := r.ledger.Lanes.Pause(t.Context(), "3", store.Pause{By: "ana@ops", Why: "go-live"}); err != nil {
 		t.Fatal(err)
 	}
 	found := r.collect()
@@ -232,7 +232,7 @@ func TestFleetShowsLostWrites(t *testing.T) {
 	r := newFleetRig(t, client, false)
 	beat := func() store.Loss {
 		t.Helper()
-		loss, _, err := r.ledger.NoticeLoss(t.Context(), "a worker", time.Minute)
+		loss, _, err := r.ledger.Workers.NoticeLoss(t.Context(), "a worker", time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -100,7 +100,7 @@ func TestReadinessAndMetricsShareALookAtRedis(t *testing.T) {
 	ledger, looks, now := newLedger(t, client), 0, time.Now()
 	writes := store.NewWriteProbe(func(ctx context.Context) error {
 		looks++
-		return ledger.Writable(ctx)
+		return ledger.Checks.Writable(ctx)
 	}, func() time.Time { return now })
 	h := &metrics.Health{Redis: client, Writes: writes}
 	registry := metrics.NewRegistry()
@@ -213,7 +213,7 @@ func TestTroublesOfRedisAreCounted(t *testing.T) {
 		t.Errorf("%v troubles without any", n)
 	}
 	set(t, client, "maxmemory", "1mb")
-	_ = ledger.Writable(ctx)
+	_ = ledger.Checks.Writable(ctx)
 	_, _ = client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.Get(ctx, "x")
 		p.Set(ctx, "x", "1", 0)
@@ -223,7 +223,7 @@ func TestTroublesOfRedisAreCounted(t *testing.T) {
 		t.Errorf("%v writes were refused for want of memory, want 2", n)
 	}
 	server.Kill(t)
-	_ = ledger.Writable(ctx)
+	_ = ledger.Checks.Writable(ctx)
 	if n := value(t, registry, "redis_errors_total", "trouble="+string(store.TroubleUnreachable)); n != 1 {
 		t.Errorf("%v times it could not be reached, want 1", n)
 	}

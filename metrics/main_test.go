@@ -112,7 +112,7 @@ func (r *rig) finished(id store.BatchID) store.Batch {
 	var b store.Batch
 	r.eventually("the batch ends", func() bool {
 		var err error
-		if b, err = r.ledger.Batch(r.t.Context(), id); err != nil {
+		if b, err = r.ledger.Batches.Batch(r.t.Context(), id); err != nil {
 			r.t.Fatal(err)
 		}
 		return !b.Ended.IsZero()
@@ -188,7 +188,7 @@ func newLedger(t *testing.T, client redis.UniversalClient) *store.Ledger {
 }
 
 func newWrites(ledger *store.Ledger) *store.WriteProbe {
-	return store.NewWriteProbe(ledger.Writable, time.Now)
+	return store.NewWriteProbe(ledger.Checks.Writable, time.Now)
 }
 
 func has(text string, parts ...string) bool {

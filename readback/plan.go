@@ -25,7 +25,7 @@ type Plan struct {
 
 // NewPlan draws a sample of a customer's exports.
 func NewPlan(ctx context.Context, ledger *store.Ledger, conn store.Connection, sample int) (Plan, error) {
-	records, err := ledger.SampleSent(ctx, conn.Customer, sample)
+	records, err := ledger.Candidates.SampleSent(ctx, conn.Customer, sample)
 	if err != nil {
 		return Plan{}, err
 	}

@@ -67,7 +67,7 @@ const (
 
 // NewAPIKey creates a key and fills in ID and Created. It returns the token, which is not stored
 // and cannot be recovered.
-func (l *Ledger) NewAPIKey(ctx context.Context, k APIKey, now time.Time) (APIKey, string, error) {
+func (l *Access) NewAPIKey(ctx context.Context, k APIKey, now time.Time) (APIKey, string, error) {
 	if k.Customers != nil && len(k.Customers) == 0 {
 		return APIKey{}, "", errNoCustomer // an empty list would mean all customers
 	}
@@ -88,7 +88,7 @@ func randomText(n int) string {
 
 var errNoCustomer = errors.New("an API key needs a customer, or all customers")
 
-func (l *Ledger) openAPIKey(id, sealed string) (sealedAPIKey, error) {
+func (l *base) openAPIKey(id, sealed string) (sealedAPIKey, error) {
 	var k sealedAPIKey
 	data, err := l.keys.Open([]byte(sealed), apiKeysKey)
 	if err != nil {
@@ -103,7 +103,7 @@ func (l *Ledger) openAPIKey(id, sealed string) (sealedAPIKey, error) {
 
 // CheckAPIKey returns the key of a token. It returns ErrAPIKeyRefused for every invalid token, with
 // the same work for each reason. Other errors come from Redis.
-func (l *Ledger) CheckAPIKey(ctx context.Context, token string, now time.Time) (APIKey, error) {
+func (l *Access) CheckAPIKey(ctx context.Context, token string, now time.Time) (APIKey, error) {
 	id, secret := splitAPIToken(token)
 	values, err := l.redis.HMGet(ctx, apiKeysKey, id, id+apiKeyUsed, apiKeysList).Result()
 	if err != nil {
@@ -151,7 +151,7 @@ func validAPIKeyID(id string) bool {
 const placeholderKeyID = "nobody"
 
 // placeholderKey returns a sealed key that matches no secret.
-func (l *Ledger) placeholderKey() string {
+func (l *base) placeholderKey() string {
 	l.placeholderOnce.Do(func() {
 		data, err := json.Marshal(sealedAPIKey{APIKey: APIKey{ID: placeholderKeyID, Name: placeholderKeyID, Scopes: []string{"read"}}, Hash: make([]byte, apiKeyHashBytes)})
 		if err != nil {
@@ -176,7 +176,7 @@ func usedAt(field string) time.Time {
 // APIKeys lists all keys, oldest first. Revoked and expired keys stay listed for 90 days, and until
 // the next key is created or revoked. A key that this keyset cannot open has only its ID and cannot
 // be used.
-func (l *Ledger) APIKeys(ctx context.Context) ([]APIKey, error) {
+func (l *Access) APIKeys(ctx context.Context) ([]APIKey, error) {
 	fields, err := l.redis.HGetAll(ctx, apiKeysKey).Result()
 	if err != nil {
 		return nil, fmt.Errorf("list API keys: %w", err)
@@ -208,7 +208,7 @@ func (l *Ledger) APIKeys(ctx context.Context) ([]APIKey, error) {
 
 // RevokeAPIKey revokes a key immediately. The key stays listed for 90 days. Revoking it again has
 // no effect. It returns ErrNoAPIKey if no key has that ID.
-func (l *Ledger) RevokeAPIKey(ctx context.Context, id string, now time.Time) (APIKey, error) {
+func (l *Access) RevokeAPIKey(ctx context.Context, id string, now time.Time) (APIKey, error) {
 	sealed, err := l.redis.HGet(ctx, apiKeysKey, id).Result()
 	switch {
 	case errors.Is(err, redis.Nil), !validAPIKeyID(id):

@@ -58,7 +58,7 @@ func (s *seenAPIKeyList) later(list apiKeyList) apiKeyList {
 }
 
 // openAPIKeyList opens the list. It returns an empty list if sealed is empty or cannot be opened.
-func (l *Ledger) openAPIKeyList(sealed string) apiKeyList {
+func (l *base) openAPIKeyList(sealed string) apiKeyList {
 	list := apiKeyList{}
 	data, err := l.keys.Open([]byte(sealed), apiKeysKey)
 	if sealed == "" || err != nil || json.Unmarshal(data, &list) != nil {
@@ -82,7 +82,7 @@ func (a apiKeyList) allows(k sealedAPIKey) bool {
 
 // nextAPIKeyList returns the list after adding or revoking k, and the keys whose records can be
 // removed. records holds all fields of the Redis hash.
-func (l *Ledger) nextAPIKeyList(list apiKeyList, k sealedAPIKey, records map[string]string, now time.Time) (next apiKeyList, over []string) {
+func (l *base) nextAPIKeyList(list apiKeyList, k sealedAPIKey, records map[string]string, now time.Time) (next apiKeyList, over []string) {
 	next = apiKeyList{Origin: list.Origin, Revision: list.Revision + 1, Good: []string{}, Revoked: maps.Clone(list.Revoked)}
 	if next.Origin == "" {
 		next.Origin = randomText(apiKeyIDBytes)
@@ -130,7 +130,7 @@ func ended(k APIKey, revoked time.Time) time.Time {
 
 // writeAPIKey writes the list and the key's record, or removes that record if remove is set. It
 // also removes the records of keys that ended more than apiKeyKept ago.
-func (l *Ledger) writeAPIKey(ctx context.Context, k sealedAPIKey, remove bool, now time.Time) error {
+func (l *base) writeAPIKey(ctx context.Context, k sealedAPIKey, remove bool, now time.Time) error {
 	for {
 		records, err := l.redis.HGetAll(ctx, apiKeysKey).Result()
 		if err != nil {

@@ -54,14 +54,14 @@ func TestRevokedKeyStaysRevoked(t *testing.T) {
 			k, token := newAPIKey(t, l, store.APIKey{Name: "console"})
 			_, otherToken := newAPIKey(t, l, store.APIKey{Name: "other"})
 			seen := before(client.HGetAll(t.Context(), hash).Val())
-			if _, err := l.RevokeAPIKey(t.Context(), k.ID, keyDay); err != nil {
+			if _, err := l.Access.RevokeAPIKey(t.Context(), k.ID, keyDay); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := l.CheckAPIKey(t.Context(), otherToken, keyDay); err != nil {
+			if _, err := l.Access.CheckAPIKey(t.Context(), otherToken, keyDay); err != nil {
 				t.Errorf("the other key: %v", err)
 			}
 			if name == "its record, long after" { // the key has no record any more
-				if _, _, err := l.NewAPIKey(t.Context(), store.APIKey{Name: "later"}, keyDay.Add(90*24*time.Hour)); err != nil {
+				if _, _, err := l.Access.NewAPIKey(t.Context(), store.APIKey{Name: "later"}, keyDay.Add(90*24*time.Hour)); err != nil {
 					t.Fatal(err)
 				}
 				if client.HExists(t.Context(), hash, k.ID).Val() {
@@ -76,7 +76,7 @@ func TestRevokedKeyStaysRevoked(t *testing.T) {
 					newAPIKey(t, reader, store.APIKey{Name: "third"})
 				}
 			}
-			if _, err := reader.CheckAPIKey(t.Context(), token, keyDay); !errors.Is(err, store.ErrAPIKeyRefused) {
+			if _, err := reader.Access.CheckAPIKey(t.Context(), token, keyDay); !errors.Is(err, store.ErrAPIKeyRefused) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -97,17 +97,17 @@ func TestAPIKeysThatHaveEndedAreRemoved(t *testing.T) {
 		k.Name = name
 		entered, token := newAPIKey(t, l, k)
 		made[name] = entered.ID
-		if _, err := l.CheckAPIKey(t.Context(), token, keyDay); err != nil {
+		if _, err := l.Access.CheckAPIKey(t.Context(), token, keyDay); err != nil {
 			t.Fatal(name, err)
 		}
 	}
 	for name, at := range map[string]time.Time{"revoked": keyDay, "revoked later": keyDay.Add(50 * day), "revoked before it expired": keyDay} {
-		if _, err := l.RevokeAPIKey(t.Context(), made[name], at); err != nil {
+		if _, err := l.Access.RevokeAPIKey(t.Context(), made[name], at); err != nil {
 			t.Fatal(err)
 		}
 	}
 	listed := func() (names []string) {
-		all, err := l.APIKeys(t.Context())
+		all, err := l.Access.APIKeys(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +120,7 @@ func TestAPIKeysThatHaveEndedAreRemoved(t *testing.T) {
 	if got := listed(); len(got) != 6 {
 		t.Errorf("listed before: %q", got)
 	}
-	if _, _, err := l.NewAPIKey(t.Context(), store.APIKey{Name: "new"}, keyDay.Add(100*day)); err != nil {
+	if _, _, err := l.Access.NewAPIKey(t.Context(), store.APIKey{Name: "new"}, keyDay.Add(100*day)); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := listed(), []string{"expires later", "good", "new", "revoked later"}; !slices.Equal(got, want) {
@@ -144,7 +144,7 @@ func TestAPIKeyListOfAnEarlierVersion(t *testing.T) {
 	_, good := newAPIKey(t, l, store.APIKey{Name: "good"})
 	revoked, bad := newAPIKey(t, l, store.APIKey{Name: "revoked"})
 	before := client.HGet(t.Context(), "ix:apikeys", revoked.ID).Val()
-	if _, err := l.RevokeAPIKey(t.Context(), revoked.ID, keyDay); err != nil {
+	if _, err := l.Access.RevokeAPIKey(t.Context(), revoked.ID, keyDay); err != nil {
 		t.Fatal(err)
 	}
 	rewriteAPIKeys(t, client, keys, ":revoked", func(list map[string]any) { delete(list, "good_keys") })
@@ -152,17 +152,17 @@ func TestAPIKeyListOfAnEarlierVersion(t *testing.T) {
 		t.Helper()
 		l := store.NewLedger(client, keys)
 		client.HSet(t.Context(), "ix:apikeys", revoked.ID, before)
-		if _, err := l.CheckAPIKey(t.Context(), good, keyDay); err != nil {
+		if _, err := l.Access.CheckAPIKey(t.Context(), good, keyDay); err != nil {
 			t.Errorf("%s: the good key: %v", when, err)
 		}
-		if _, err := l.CheckAPIKey(t.Context(), bad, keyDay); !errors.Is(err, store.ErrAPIKeyRefused) {
+		if _, err := l.Access.CheckAPIKey(t.Context(), bad, keyDay); !errors.Is(err, store.ErrAPIKeyRefused) {
 			t.Errorf("%s: the revoked key: %v", when, err)
 		}
 	}
 	check("after the update")
 	newAPIKey(t, store.NewLedger(client, keys), store.APIKey{Name: "new"})
 	check("after a change")
-	if _, _, err := store.NewLedger(client, keys).NewAPIKey(t.Context(), store.APIKey{Name: "later"}, keyDay.Add(90*24*time.Hour)); err != nil {
+	if _, _, err := store.NewLedger(client, keys).Access.NewAPIKey(t.Context(), store.APIKey{Name: "later"}, keyDay.Add(90*24*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	check("when nothing is remembered of the revocation")
@@ -204,14 +204,14 @@ func TestAPIKeyOfAnEarlierVersion(t *testing.T) {
 	client.Del(t.Context(), "ix:apikeys")
 	client.HSet(t.Context(), "ix:apikeys", k.ID, sealed)
 	l = store.NewLedger(client, keys)
-	if _, err := l.CheckAPIKey(t.Context(), token, keyDay); err != nil {
+	if _, err := l.Access.CheckAPIKey(t.Context(), token, keyDay); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.RevokeAPIKey(t.Context(), k.ID, keyDay); err != nil {
+	if _, err := l.Access.RevokeAPIKey(t.Context(), k.ID, keyDay); err != nil {
 		t.Fatal(err)
 	}
 	client.HSet(t.Context(), "ix:apikeys", k.ID, sealed)
-	if _, err := store.NewLedger(client, keys).CheckAPIKey(t.Context(), token, keyDay); !errors.Is(err, store.ErrAPIKeyRefused) {
+	if _, err := store.NewLedger(client, keys).Access.CheckAPIKey(t.Context(), token, keyDay); !errors.Is(err, store.ErrAPIKeyRefused) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -17,7 +17,7 @@ var keyDay = time.Date(2026, 11, 22, 15, 4, 5, 0, time.UTC)
 
 func newAPIKey(t *testing.T, l *store.Ledger, k store.APIKey) (store.APIKey, string) {
 	t.Helper()
-	made, token, err := l.NewAPIKey(t.Context(), k, keyDay)
+	made, token, err := l.Access.NewAPIKey(t.Context(), k, keyDay)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,12 +34,12 @@ func TestAPIKeyRoundTrip(t *testing.T) {
 		if !strings.HasPrefix(token, "ixk_"+want.ID+"_") || !want.Created.Equal(keyDay) {
 			t.Errorf("got %s of %+v", token, want)
 		}
-		got, err := l.CheckAPIKey(t.Context(), token, keyDay)
+		got, err := l.Access.CheckAPIKey(t.Context(), token, keyDay)
 		want.LastUsed = keyDay.Truncate(time.Hour)
 		if err != nil || !cmp.Equal(got, want) {
 			t.Errorf("%v, %s", err, cmp.Diff(want, got))
 		}
-		all, err := l.APIKeys(t.Context())
+		all, err := l.Access.APIKeys(t.Context())
 		if err != nil || !cmp.Equal(all, []store.APIKey{want}) {
 			t.Errorf("listed %+v, %v", all, err)
 		}
@@ -51,7 +51,7 @@ func TestAPIKeyNeedsACustomer(t *testing.T) {
 	l := store.NewLedger(redistest.Start(t).Client(t), newKeys(t))
 	// Nil means all customers; an empty list must not turn into that.
 	k := store.APIKey{Name: "console", Scopes: []string{"read"}, Customers: []string{}}
-	if _, _, err := l.NewAPIKey(t.Context(), k, keyDay); err == nil {
+	if _, _, err := l.Access.NewAPIKey(t.Context(), k, keyDay); err == nil {
 		t.Error("it was made")
 	}
 }
@@ -66,7 +66,7 @@ func TestAPIKeyIsRefused(t *testing.T) {
 	other, otherToken := newAPIKey(t, l, store.APIKey{Name: "other"})
 	_, expired := newAPIKey(t, l, store.APIKey{Name: "expired", Expires: keyDay})
 	revoked, revokedToken := newAPIKey(t, l, store.APIKey{Name: "revoked"})
-	if _, err := l.RevokeAPIKey(ctx, revoked.ID, keyDay); err != nil {
+	if _, err := l.Access.RevokeAPIKey(ctx, revoked.ID, keyDay); err != nil {
 		t.Fatal(err)
 	}
 	secret := func(token string) string { return token[len("ixk_")+len(good.ID)+1:] }
@@ -85,19 +85,19 @@ func TestAPIKeyIsRefused(t *testing.T) {
 		"an expired key":                expired,
 		"a revoked key":                 revokedToken,
 	} {
-		if k, err := l.CheckAPIKey(ctx, refused, keyDay); !errors.Is(err, store.ErrAPIKeyRefused) || k.ID != "" {
+		if k, err := l.Access.CheckAPIKey(ctx, refused, keyDay); !errors.Is(err, store.ErrAPIKeyRefused) || k.ID != "" {
 			t.Errorf("%s: %+v, %v", name, k, err)
 		}
 	}
 	t.Run("with another keyset", func(t *testing.T) {
-		if _, err := store.NewLedger(client, newKeys(t)).CheckAPIKey(ctx, token, keyDay); !errors.Is(err, store.ErrAPIKeyRefused) {
+		if _, err := store.NewLedger(client, newKeys(t)).Access.CheckAPIKey(ctx, token, keyDay); !errors.Is(err, store.ErrAPIKeyRefused) {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("under an id that its record was copied to", func(t *testing.T) {
 		client.HSet(ctx, "ix:apikeys", other.ID, client.HGet(ctx, "ix:apikeys", good.ID).Val())
 		for _, token := range []string{otherToken, "ixk_" + other.ID + "_" + secret(token)} {
-			if _, err := l.CheckAPIKey(ctx, token, keyDay); !errors.Is(err, store.ErrAPIKeyRefused) {
+			if _, err := l.Access.CheckAPIKey(ctx, token, keyDay); !errors.Is(err, store.ErrAPIKeyRefused) {
 				t.Errorf("got %v", err)
 			}
 		}
@@ -105,7 +105,7 @@ func TestAPIKeyIsRefused(t *testing.T) {
 	t.Run("but Redis being away is no refusal", func(t *testing.T) {
 		away := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
 		t.Cleanup(func() { away.Close() })
-		if _, err := store.NewLedger(away, keys).CheckAPIKey(ctx, token, keyDay); err == nil || errors.Is(err, store.ErrAPIKeyRefused) {
+		if _, err := store.NewLedger(away, keys).Access.CheckAPIKey(ctx, token, keyDay); err == nil || errors.Is(err, store.ErrAPIKeyRefused) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -116,19 +116,19 @@ func TestAPIKeyIsRevoked(t *testing.T) {
 	l := store.NewLedger(redistest.Shared(t).Client(t), newKeys(t))
 	ctx := t.Context()
 	made, token := newAPIKey(t, l, store.APIKey{Name: "console"})
-	first, err := l.RevokeAPIKey(ctx, made.ID, keyDay)
+	first, err := l.Access.RevokeAPIKey(ctx, made.ID, keyDay)
 	if err != nil || !first.Revoked.Equal(keyDay) {
 		t.Fatalf("%+v, %v", first, err)
 	}
-	again, err := l.RevokeAPIKey(ctx, made.ID, keyDay.Add(time.Hour))
+	again, err := l.Access.RevokeAPIKey(ctx, made.ID, keyDay.Add(time.Hour))
 	if err != nil || !again.Revoked.Equal(keyDay) {
 		t.Errorf("revoked again: %+v, %v", again, err)
 	}
-	if _, err := l.CheckAPIKey(ctx, token, keyDay); !errors.Is(err, store.ErrAPIKeyRefused) {
+	if _, err := l.Access.CheckAPIKey(ctx, token, keyDay); !errors.Is(err, store.ErrAPIKeyRefused) {
 		t.Errorf("got %v", err)
 	}
 	for _, id := range []string{"", "nobody", made.ID + ":u", strings.Repeat("a", len(made.ID))} {
-		if _, err := l.RevokeAPIKey(ctx, id, keyDay); !errors.Is(err, store.ErrNoAPIKey) {
+		if _, err := l.Access.RevokeAPIKey(ctx, id, keyDay); !errors.Is(err, store.ErrNoAPIKey) {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
@@ -140,7 +140,7 @@ func TestAPIKeysAreNotReadableInRedis(t *testing.T) {
 	client := redistest.Shared(t).Client(t)
 	l := store.NewLedger(client, newKeys(t))
 	made, token := newAPIKey(t, l, store.APIKey{Name: "console-of-ana", Scopes: []string{"operate"}, Customers: []string{"987654"}, By: "ana-lytic"})
-	if _, err := l.CheckAPIKey(t.Context(), token, keyDay); err != nil {
+	if _, err := l.Access.CheckAPIKey(t.Context(), token, keyDay); err != nil {
 		t.Fatal(err)
 	}
 	secret := token[len("ixk_")+len(made.ID)+1:]

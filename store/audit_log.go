@@ -52,7 +52,7 @@ func journalKey(day time.Time) string { return journalPrefix + day.UTC().Format(
 
 // AppendAuditLog adds an entry to the audit log. Entries cannot be changed or removed. They expire by day,
 // after the configured age.
-func (l *Ledger) AppendAuditLog(ctx context.Context, e AuditLogEntry) error {
+func (l *AuditLog) AppendAuditLog(ctx context.Context, e AuditLogEntry) error {
 	if e.At.IsZero() {
 		e.At = time.Now()
 	}
@@ -105,8 +105,8 @@ const (
 // ErrAuditLogCursor means the cursor was not returned by a page of the audit log.
 var ErrAuditLogCursor = errors.New("not a cursor of the audit log")
 
-// AuditLog reads a page of the audit log, newest entry first.
-func (l *Ledger) AuditLog(ctx context.Context, f AuditLogFilter) (AuditLogPage, error) {
+// ReadAuditLog reads a page of the audit log, newest entry first.
+func (l *AuditLog) ReadAuditLog(ctx context.Context, f AuditLogFilter) (AuditLogPage, error) {
 	now := time.Now()
 	f.Limit = or(f.Limit, journalPageLimit)
 	page := AuditLogPage{Entries: []AuditLogEntry{}}
@@ -170,7 +170,7 @@ func journalPlace(cursor string, now time.Time) (day time.Time, below int64, err
 }
 
 // journalLengths returns the number of entries of consecutive days, from day backwards.
-func (l *Ledger) journalLengths(ctx context.Context, day, oldest time.Time) ([]int64, error) {
+func (l *base) journalLengths(ctx context.Context, day, oldest time.Time) ([]int64, error) {
 	var asked []*redis.IntCmd
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for ; !day.Before(oldest) && len(asked) < journalDays; day = day.AddDate(0, 0, -1) {
@@ -188,7 +188,7 @@ func (l *Ledger) journalLengths(ctx context.Context, day, oldest time.Time) ([]i
 	return lengths, nil
 }
 
-func (l *Ledger) journalPart(ctx context.Context, day time.Time, from, to int64) ([]AuditLogEntry, error) {
+func (l *base) journalPart(ctx context.Context, day time.Time, from, to int64) ([]AuditLogEntry, error) {
 	key := journalKey(day)
 	sealed, err := l.redis.LRange(ctx, key, from, to).Result()
 	if err != nil {

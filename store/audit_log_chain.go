@@ -55,7 +55,7 @@ func (d journalDaysList) startedAfter(day string) bool { return d.Started == "" 
 func journalHeadKey(day string) string { return keyRoot + "{" + journalPrefix + day + "}:head" }
 
 // appendJournal appends an entry with the next number of its day.
-func (l *Ledger) appendJournal(ctx context.Context, e AuditLogEntry) error {
+func (l *base) appendJournal(ctx context.Context, e AuditLogEntry) error {
 	day := e.At.Format(journalDay)
 	key, headKey := journalKey(e.At), journalHeadKey(day)
 	ends := dayOf(e.At).AddDate(0, 0, 1).Add(l.journalAge)
@@ -101,7 +101,7 @@ func (l *Ledger) appendJournal(ctx context.Context, e AuditLogEntry) error {
 
 // registerDay adds a day to the list of days, after its first entry. If the process is killed in
 // between, the next entry does it.
-func (l *Ledger) registerDay(ctx context.Context, day string, ends time.Time) error {
+func (l *base) registerDay(ctx context.Context, day string, ends time.Time) error {
 	now := time.Now()
 	if ends.Before(now) {
 		return nil
@@ -135,7 +135,7 @@ func (l *Ledger) registerDay(ctx context.Context, day string, ends time.Time) er
 	return errors.New("too many concurrent writers")
 }
 
-func (l *Ledger) journalDayList(ctx context.Context) (read string, days journalDaysList, err error) {
+func (l *base) journalDayList(ctx context.Context) (read string, days journalDaysList, err error) {
 	read, err = l.redis.Get(ctx, journalDaysKey).Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return "", journalDaysList{}, err
@@ -150,7 +150,7 @@ func (l *Ledger) journalDayList(ctx context.Context) (read string, days journalD
 	return read, days, nil
 }
 
-func (l *Ledger) openHead(sealed, key string) journalHead {
+func (l *base) openHead(sealed, key string) journalHead {
 	var head journalHead
 	if data, err := l.keys.Open([]byte(sealed), key); err == nil {
 		_ = json.Unmarshal(data, &head)
@@ -160,7 +160,7 @@ func (l *Ledger) openHead(sealed, key string) journalHead {
 
 // CheckAuditLog reports entries that were removed, replaced or moved in Redis, one sentence per
 // finding, oldest day first. It reads the whole audit log. Without a keyset it checks nothing.
-func (l *Ledger) CheckAuditLog(ctx context.Context) ([]string, error) {
+func (l *AuditLog) CheckAuditLog(ctx context.Context) ([]string, error) {
 	if l.keys == nil {
 		return nil, nil
 	}
@@ -214,7 +214,7 @@ type journalDayCheck struct {
 	forged    int
 }
 
-func (l *Ledger) checkDay(ctx context.Context, day time.Time) (journalDayCheck, error) {
+func (l *base) checkDay(ctx context.Context, day time.Time) (journalDayCheck, error) {
 	var d journalDayCheck
 	key, headKey := journalKey(day), journalHeadKey(day.Format(journalDay))
 	// Entries appended after the head was read are not counted.

@@ -65,7 +65,7 @@ var ErrBatchCancelled = errors.New("the batch was canceled and accepts no more c
 // OpenBatch creates a batch, or finds the one with the same idempotency key. It returns a
 // BatchConflictError if that batch differs, and a TooManyWaitingError if the customer has no room
 // for a new one.
-func (l *Ledger) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again bool, err error) {
+func (l *Batches) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again bool, err error) {
 	key := s.IdempotencyKey
 	if key == "" {
 		key = rand.Text()
@@ -96,8 +96,8 @@ func (l *Ledger) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again 
 
 // CloseBatch records that the producer has submitted every candidate, and how many rows it
 // rejected.
-func (l *Ledger) CloseBatch(ctx context.Context, batch BatchID, refused int) error {
-	return l.CloseSending(ctx, batch, &Refused{count: refused}, false)
+func (l *Batches) CloseBatch(ctx context.Context, batch BatchID, refused int) error {
+	return l.Batches.CloseSending(ctx, batch, &Refused{count: refused}, false)
 }
 
 // Batch is the state of a batch.
@@ -156,7 +156,7 @@ func (b Batch) Incomplete() string {
 var ErrNoBatch = errors.New("no such batch, or its results have expired")
 
 // Batch reads the state of a batch. It returns ErrNoBatch for an unknown one.
-func (l *Ledger) Batch(ctx context.Context, id BatchID) (Batch, error) {
+func (l *Batches) Batch(ctx context.Context, id BatchID) (Batch, error) {
 	f, err := l.redis.HGetAll(ctx, batchKey(id)).Result()
 	if err != nil {
 		return Batch{}, fmt.Errorf("read batch: %w", err)
@@ -194,8 +194,8 @@ func readBatch(id BatchID, f map[string]string) Batch {
 const batchPage = 200
 
 // OpenBatches lists a customer's batches with exports in progress, newest first.
-func (l *Ledger) OpenBatches(ctx context.Context, customer string) ([]Batch, error) {
-	live, err := l.Live(ctx, customer)
+func (l *Batches) OpenBatches(ctx context.Context, customer string) ([]Batch, error) {
+	live, err := l.Recovery.Live(ctx, customer)
 	if err != nil {
 		return nil, err
 	}
@@ -245,7 +245,7 @@ type Outcome struct {
 }
 
 // Outcomes lists a page of a batch's exports in the order they were accepted.
-func (l *Ledger) Outcomes(ctx context.Context, batch BatchID, from, n int) ([]Outcome, error) {
+func (l *Batches) Outcomes(ctx context.Context, batch BatchID, from, n int) ([]Outcome, error) {
 	ids, err := l.redis.LRange(ctx, rowsKey(batch), int64(from), int64(from+n-1)).Result()
 	if err != nil {
 		return nil, fmt.Errorf("read batch rows: %w", err)
@@ -254,7 +254,7 @@ func (l *Ledger) Outcomes(ctx context.Context, batch BatchID, from, n int) ([]Ou
 }
 
 // outcomesOf reads the outcomes of exports. State is empty for an export that does not exist.
-func (l *Ledger) outcomesOf(ctx context.Context, batches []BatchID, ids []string) ([]Outcome, error) {
+func (l *base) outcomesOf(ctx context.Context, batches []BatchID, ids []string) ([]Outcome, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}

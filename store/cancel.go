@@ -80,7 +80,7 @@ func (l *Ledger) Cancel(ctx context.Context, batch BatchID, o CancelOptions) (Ca
 
 // stopBatch makes a batch reject further exports. In a dry run it only checks that the batch
 // exists.
-func (l *Ledger) stopBatch(ctx context.Context, batch BatchID, dryRun bool) error {
+func (l *base) stopBatch(ctx context.Context, batch BatchID, dryRun bool) error {
 	if dryRun {
 		n, err := l.redis.Exists(ctx, batchKey(batch)).Result()
 		if err == nil && n == 0 {
@@ -99,7 +99,7 @@ func (l *Ledger) stopBatch(ctx context.Context, batch BatchID, dryRun bool) erro
 // submitted accept no further exports.
 func (l *Ledger) CancelCustomer(ctx context.Context, customer string, o CancelOptions) (Cancellation, error) {
 	var all Cancellation
-	batches, err := l.OpenBatches(ctx, customer)
+	batches, err := l.Batches.OpenBatches(ctx, customer)
 	if err != nil {
 		return all, err
 	}
@@ -124,7 +124,7 @@ func (l *Ledger) CancelCustomer(ctx context.Context, customer string, o CancelOp
 
 // receivingRows lists the customer's latest batches that may receive more exports, including those
 // with none in progress.
-func (l *Ledger) receivingRows(ctx context.Context, customer string) ([]BatchID, error) {
+func (l *base) receivingRows(ctx context.Context, customer string) ([]BatchID, error) {
 	locals, err := l.redis.ZRevRange(ctx, batchesKey(customer), 0, batchPage-1).Result()
 	if err != nil {
 		return nil, fmt.Errorf("list batches: %w", err)
@@ -148,7 +148,7 @@ func (l *Ledger) receivingRows(ctx context.Context, customer string) ([]BatchID,
 	return open, nil
 }
 
-func (l *Ledger) cancelPage(ctx context.Context, customer string, ids []string, entry *Entry, dryRun bool) (Cancellation, error) {
+func (l *base) cancelPage(ctx context.Context, customer string, ids []string, entry *Entry, dryRun bool) (Cancellation, error) {
 	var c Cancellation
 	waiting, people, err := l.waiting(ctx, customer, ids, &c)
 	if err != nil || dryRun {
@@ -180,7 +180,7 @@ func (l *Ledger) cancelPage(ctx context.Context, customer string, ids []string, 
 
 // waiting returns the exports that can be canceled and how many of them have a person in iCIMS. It
 // counts the others in c.
-func (l *Ledger) waiting(ctx context.Context, customer string, ids []string, c *Cancellation) (waiting []string, people int, err error) {
+func (l *base) waiting(ctx context.Context, customer string, ids []string, c *Cancellation) (waiting []string, people int, err error) {
 	records := make([]*redis.SliceCmd, len(ids))
 	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, id := range ids {

@@ -86,7 +86,7 @@ func TestCancelEndsOnlyWaitingExports(t *testing.T) {
 			t.Errorf("outcome: %+v", o)
 		}
 		for _, s := range []store.State{store.Queued, store.Deferred, store.Retrying} {
-			if _, err := b.Payload(t.Context(), refs[s]); !errors.Is(err, store.ErrGone) {
+			if _, err := b.DeadLetters.Payload(t.Context(), refs[s]); !errors.Is(err, store.ErrGone) {
 				t.Errorf("%s: the candidate's data is kept: %v", s, err)
 			}
 			if v := b.claim(refs[s], longLease).Verdict; v != store.ClaimGone {
@@ -100,7 +100,7 @@ func TestCancelEndsOnlyWaitingExports(t *testing.T) {
 		if got, err := b.Cancel(t.Context(), b.batch, why); err != nil || !cmp.Equal(got, store.Cancellation{Busy: 5, Dead: 1, Ended: 5}) {
 			t.Errorf("again: %+v, %v", got, err)
 		}
-		if n, _ := b.IllegalMoves(t.Context(), customer); n != 0 {
+		if n, _ := b.Recovery.IllegalMoves(t.Context(), customer); n != 0 {
 			t.Errorf("%d illegal transitions", n)
 		}
 		b.auditIsClean()
@@ -118,7 +118,7 @@ func ordered(dump redistest.Snapshot) redistest.Snapshot {
 
 func (b *book) auditIsClean() {
 	b.t.Helper()
-	audits, err := b.Check(b.t.Context(), []string{b.batch.Customer()}, store.CheckOptions{Late: time.Hour})
+	audits, err := b.Checks.Check(b.t.Context(), []string{b.batch.Customer()}, store.CheckOptions{Late: time.Hour})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestCancel(t *testing.T) {
 	}{
 		{"the batch ends with its last export", func(b *book) {
 			b.accept("a", "a@example.com")
-			if err := b.CloseBatch(b.t.Context(), b.batch, 0); err != nil {
+			if err := b.Batches.CloseBatch(b.t.Context(), b.batch, 0); err != nil {
 				b.t.Fatal(err)
 			}
 			if _, err := b.Cancel(b.t.Context(), b.batch, why); err != nil {
@@ -202,7 +202,7 @@ func TestCancel(t *testing.T) {
 			b.force(ref, "st", "claimed", "ia", "1")
 			c = b.claim(ref, store.ClaimOptions{Lease: time.Hour})
 			b.finish(c, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "retry_budget_spent"})
-			if err := b.Revive(b.t.Context(), ref, "ana", ""); err != nil {
+			if err := b.DeadLetters.Revive(b.t.Context(), ref, "ana", ""); err != nil {
 				b.t.Fatal(err)
 			}
 			if got, err := b.Cancel(b.t.Context(), b.batch, why); err != nil || got.Cancelled != 0 || got.Busy != 1 {
@@ -220,7 +220,7 @@ func TestCancel(t *testing.T) {
 			other := openBook(b.t, b.redis, store.BatchSpec{Customer: "99"})
 			other.accept("z", "z@example.com")
 			b.accept("a", "a@example.com")
-			second, _, err := b.OpenBatch(b.t.Context(), store.BatchSpec{Customer: mine})
+			second, _, err := b.Batches.OpenBatch(b.t.Context(), store.BatchSpec{Customer: mine})
 			if err != nil {
 				b.t.Fatal(err)
 			}
@@ -229,7 +229,7 @@ func TestCancel(t *testing.T) {
 			if got, err := b.CancelCustomer(b.t.Context(), mine, why); err != nil || got.Cancelled != 2 {
 				b.t.Errorf("%+v, %v", got, err)
 			}
-			if live, _ := b.Live(b.t.Context(), mine); live != 0 {
+			if live, _ := b.Recovery.Live(b.t.Context(), mine); live != 0 {
 				b.t.Errorf("%d still in progress", live)
 			}
 			if other.counts().Moving() != 1 {

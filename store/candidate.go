@@ -18,7 +18,7 @@ type ExportOf struct {
 
 // ExportsOf finds a candidate's exports in all batches that are kept, oldest first. It does not
 // return erased exports.
-func (l *Ledger) ExportsOf(ctx context.Context, customer, candidate string) ([]ExportOf, error) {
+func (l *Candidates) ExportsOf(ctx context.Context, customer, candidate string) ([]ExportOf, error) {
 	exports, err := l.exportsOf(ctx, customer, candidate)
 	if err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func (l *Ledger) ExportsOf(ctx context.Context, customer, candidate string) ([]E
 		if e.Reason == ReasonErased {
 			continue
 		}
-		b, err := l.Batch(ctx, e.batch)
+		b, err := l.Batches.Batch(ctx, e.batch)
 		if errors.Is(err, ErrNoBatch) {
 			continue
 		}
@@ -50,7 +50,7 @@ type batchedOutcome struct {
 
 // exportsOf finds a candidate's exports by their IDs. An export ID is derived from batch and
 // candidate, so no index is needed.
-func (l *Ledger) exportsOf(ctx context.Context, customer, candidate string) ([]batchedOutcome, error) {
+func (l *base) exportsOf(ctx context.Context, customer, candidate string) ([]batchedOutcome, error) {
 	var found []batchedOutcome
 	err := l.eachBatchPage(ctx, customer, func(locals []string) error {
 		batches := make([]BatchID, len(locals))
@@ -75,7 +75,7 @@ func (l *Ledger) exportsOf(ctx context.Context, customer, candidate string) ([]b
 
 // eachBatchPage calls visit with a customer's batches in the order they were opened, then with
 // those of verifications, one page at a time.
-func (l *Ledger) eachBatchPage(ctx context.Context, customer string, visit func(locals []string) error) error {
+func (l *base) eachBatchPage(ctx context.Context, customer string, visit func(locals []string) error) error {
 	for _, key := range []string{batchesKey(customer), testsKey(customer)} {
 		if err := l.eachListed(ctx, key, batchPage, visit); err != nil {
 			return fmt.Errorf("list batches: %w", err)
@@ -85,7 +85,7 @@ func (l *Ledger) eachBatchPage(ctx context.Context, customer string, visit func(
 }
 
 // eachListed calls visit with the members of a sorted set in order, one page at a time.
-func (l *Ledger) eachListed(ctx context.Context, key string, size int, visit func(members []string) error) error {
+func (l *base) eachListed(ctx context.Context, key string, size int, visit func(members []string) error) error {
 	return l.eachScored(ctx, key, "+inf", size, func(page []redis.Z) error {
 		members := make([]string, len(page))
 		for i, z := range page {
@@ -97,7 +97,7 @@ func (l *Ledger) eachListed(ctx context.Context, key string, size int, visit fun
 
 // eachScored calls visit with the members of a sorted set up to a score, in order, one page at a
 // time. A member that keeps its score is visited exactly once, whatever else changes.
-func (l *Ledger) eachScored(ctx context.Context, key, upTo string, size int, visit func([]redis.Z) error) error {
+func (l *base) eachScored(ctx context.Context, key, upTo string, size int, visit func([]redis.Z) error) error {
 	from, seen := "-inf", map[any]bool{} // members with the last score of the previous page
 	for {
 		page, err := l.redis.ZRangeByScoreWithScores(ctx, key, &redis.ZRangeBy{Min: from, Max: upTo, Count: int64(size + len(seen))}).Result()

@@ -72,7 +72,7 @@ type memoryReading struct {
 
 // checkMemory returns a MemoryReservedError if only the reserve is left. It returns nil if Redis
 // does not report its memory or has no limit.
-func (l *Ledger) checkMemory(ctx context.Context) error {
+func (l *base) checkMemory(ctx context.Context) error {
 	const all = 100
 	if l.acceptMemory <= 0 || l.acceptMemory >= all {
 		return nil

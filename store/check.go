@@ -85,7 +85,7 @@ const (
 // Check checks the guarantees that the records of customers can show. It takes no lock and can run
 // at any time: the keys of one export are read in one transaction, and each suspected violation is
 // checked again after a pause before it is reported.
-func (l *Ledger) Check(ctx context.Context, customers []string, o CheckOptions) ([]CustomerCheck, error) {
+func (l *Checks) Check(ctx context.Context, customers []string, o CheckOptions) ([]CustomerCheck, error) {
 	audits, err := l.audit(ctx, customers, o)
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func wait(ctx context.Context, d time.Duration) error {
 
 // auditor runs one audit.
 type auditor struct {
-	*Ledger
+	*base
 	CheckOptions
 	customer string
 	now      time.Time
@@ -135,14 +135,14 @@ type auditor struct {
 	holders  map[string]string // email hash → export being worked on
 }
 
-func (l *Ledger) audit(ctx context.Context, customers []string, o CheckOptions) ([]CustomerCheck, error) {
-	now, err := l.Now(ctx)
+func (l *base) audit(ctx context.Context, customers []string, o CheckOptions) ([]CustomerCheck, error) {
+	now, err := l.nowAt(ctx, lanesKey)
 	if err != nil {
 		return nil, err
 	}
 	auditors := make(map[string]*auditor, len(customers))
 	for _, customer := range customers {
-		a := &auditor{Ledger: l, CheckOptions: o, customer: customer, now: now, holders: map[string]string{}}
+		a := &auditor{base: l, CheckOptions: o, customer: customer, now: now, holders: map[string]string{}}
 		a.found = CustomerCheck{Customer: customer, Findings: NewFindings()}
 		auditors[customer] = a
 		for _, part := range []struct {

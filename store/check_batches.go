@@ -217,7 +217,7 @@ func (a *auditor) checkDoneMarkers(ctx context.Context, id BatchID, list []facts
 		}
 		erased = max(erased, at)
 	}
-	markers, err := a.Markers(ctx, a.customer, candidates)
+	markers, err := a.Candidates.Markers(ctx, a.customer, candidates)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // auditKeys scans all keys for records that no batch refers to. One scan serves all customers.
-func (l *Ledger) auditKeys(ctx context.Context, customers []string, auditors map[string]*auditor) error {
+func (l *base) auditKeys(ctx context.Context, customers []string, auditors map[string]*auditor) error {
 	pattern := keyRoot + "{*"
 	if len(customers) == 1 {
 		pattern = prefix(customers[0]) + "*"

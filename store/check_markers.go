@@ -29,7 +29,7 @@ const markerPage = 512
 
 // eachMarker calls yield with each marker of a customer. It may repeat a marker while many are
 // being added.
-func (l *Ledger) eachMarker(ctx context.Context, customer string, yield func(bucket int, field, value string)) error {
+func (l *base) eachMarker(ctx context.Context, customer string, yield func(bucket int, field, value string)) error {
 	const at = 16
 	for from := 0; from < markerBuckets; from += at {
 		cursors := map[int]uint64{}
@@ -62,7 +62,7 @@ func (l *Ledger) eachMarker(ctx context.Context, customer string, yield func(buc
 }
 
 // sampleMarkers returns up to n markers of a customer, chosen uniformly at random.
-func (l *Ledger) sampleMarkers(ctx context.Context, customer string, n int) ([]Marker, error) {
+func (l *base) sampleMarkers(ctx context.Context, customer string, n int) ([]Marker, error) {
 	var sample []Marker
 	seen := 0
 	err := l.eachMarker(ctx, customer, func(_ int, _, value string) {

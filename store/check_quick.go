@@ -9,8 +9,8 @@ import (
 
 // QuickCheck compares a customer's counters with those of its batches. It reads a few numbers per
 // batch in one transaction, so it can run continuously. Audit includes this check.
-func (l *Ledger) QuickCheck(ctx context.Context, customer string) ([]Violation, error) {
-	a := &auditor{Ledger: l, customer: customer}
+func (l *Checks) QuickCheck(ctx context.Context, customer string) ([]Violation, error) {
+	a := &auditor{base: l.base, customer: customer}
 	if err := a.totals(ctx); err != nil {
 		return nil, fmt.Errorf("audit customer %s: %w", customer, err)
 	}
@@ -23,7 +23,7 @@ func QuickViolations() []string {
 }
 
 // DeadOf counts the dead letters of customers, in the order given.
-func (l *Ledger) DeadOf(ctx context.Context, customers ...string) ([]int64, error) {
+func (l *DeadLetters) DeadOf(ctx context.Context, customers ...string) ([]int64, error) {
 	if len(customers) == 0 {
 		return nil, nil
 	}

@@ -19,7 +19,7 @@ var quick = store.CheckOptions{Late: 5 * time.Minute}
 
 func (b *book) audit() store.CustomerCheck {
 	b.t.Helper()
-	audits, err := b.Check(b.t.Context(), []string{customer}, quick)
+	audits, err := b.Checks.Check(b.t.Context(), []string{customer}, quick)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -46,10 +46,10 @@ func (b *book) lives() lives {
 	for _, ref := range []store.Ref{v.dead, v.discarded} {
 		b.finish(b.claimed(ref), store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused", Entry: &store.Entry{What: "dead"}})
 	}
-	if err := b.Discard(b.t.Context(), v.discarded, "somebody", "a test"); err != nil {
+	if err := b.DeadLetters.Discard(b.t.Context(), v.discarded, "somebody", "a test"); err != nil {
 		b.t.Fatal(err)
 	}
-	if err := b.CloseBatch(b.t.Context(), b.batch, 0); err != nil {
+	if err := b.Batches.CloseBatch(b.t.Context(), b.batch, 0); err != nil {
 		b.t.Fatal(err)
 	}
 	return v
@@ -204,7 +204,7 @@ func TestCheckDuringChanges(t *testing.T) {
 				}
 				b.finish(c, end)
 				if n%6 == 0 {
-					if err := b.Revive(context.WithoutCancel(ctx), ref, "somebody", "a test"); err != nil {
+					if err := b.DeadLetters.Revive(context.WithoutCancel(ctx), ref, "somebody", "a test"); err != nil {
 						t.Error(err)
 					}
 				}

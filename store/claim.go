@@ -136,7 +136,7 @@ func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, er
 // requests whose response was lost. It only needs to be unique among requests for one export.
 func newRequest() string { return rand.Text()[:8] }
 
-func (l *Ledger) readClaim(c *Claim, answer []any) error {
+func (l *base) readClaim(c *Claim, answer []any) error {
 	c.token = number(text(answer[1]))
 	c.State = Claimed
 	record := pairs(answer[2]) // before the claim
@@ -179,7 +179,7 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 func (c *Claim) destination() destination { return destination{c.Target, c.Options} }
 
 // applyEpoch applies what the claim reports about the customer's keys.
-func (l *Ledger) applyEpoch(c *Claim, reported any) {
+func (l *base) applyEpoch(c *Claim, reported any) {
 	now := readEpoch(reported)
 	l.seen.claimed(c.Customer, now)
 	c.Epoch = now.epoch

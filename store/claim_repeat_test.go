@@ -67,7 +67,7 @@ func TestRepeatedClaimReturnsTheSameExport(t *testing.T) {
 		"one that was retried by hand": func(b *book) store.Ref {
 			ref := b.accept("c-1", "a@example.com")
 			b.finish(b.claimed(ref), store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused"})
-			if err := b.Revive(b.t.Context(), ref, "on-call", ""); err != nil {
+			if err := b.DeadLetters.Revive(b.t.Context(), ref, "on-call", ""); err != nil {
 				b.t.Fatal(err)
 			}
 			return ref

@@ -13,7 +13,7 @@ func (l *Ledger) Now(ctx context.Context) (time.Time, error) { return l.nowAt(ct
 
 // nowAt returns the time of the server that holds a key. Other nodes of a cluster may be
 // unreachable, or their clocks may differ slightly.
-func (l *Ledger) nowAt(ctx context.Context, key string) (time.Time, error) {
+func (l *base) nowAt(ctx context.Context, key string) (time.Time, error) {
 	if l.simulated {
 		ms, err := l.redis.Get(ctx, SimulatedClockKey).Int64()
 		return time.UnixMilli(ms), err
@@ -31,7 +31,7 @@ func (l *Ledger) nowAt(ctx context.Context, key string) (time.Time, error) {
 
 // nodeOf returns the cluster master that holds a key; nil without a cluster or if the topology is
 // unknown.
-func (l *Ledger) nodeOf(ctx context.Context, key string) *redis.Client {
+func (l *base) nodeOf(ctx context.Context, key string) *redis.Client {
 	cluster, ok := l.redis.(*redis.ClusterClient)
 	if !ok {
 		return nil

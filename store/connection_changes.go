@@ -16,7 +16,7 @@ import (
 var noteConnectionScript = loadEssentialFleetScript("note_connection")
 
 // noteConnection announces the change of a customer's connection to all workers.
-func (l *Ledger) noteConnection(ctx context.Context, customer string) error {
+func (l *base) noteConnection(ctx context.Context, customer string) error {
 	if err := noteConnectionScript.of(l).Run(ctx, l.redis, []string{connectionsKey}, customer).Err(); err != nil {
 		return fmt.Errorf("note changed connection: %w", err)
 	}
@@ -27,7 +27,7 @@ func (l *Ledger) noteConnection(ctx context.Context, customer string) error {
 // ConnectionChanges lists the customers whose connection changed since a mark, in the order of the
 // changes, and returns the mark for the next call. Mark 0 lists all customers that ever had a
 // connection in the store.
-func (l *Ledger) ConnectionChanges(ctx context.Context, since int64) (customers []string, mark int64, err error) {
+func (l *Connections) ConnectionChanges(ctx context.Context, since int64) (customers []string, mark int64, err error) {
 	found, err := l.redis.ZRangeByScoreWithScores(ctx, connectionsKey, &redis.ZRangeBy{
 		Min: "(" + strconv.FormatInt(since, 10), Max: "+inf",
 	}).Result()
@@ -44,8 +44,8 @@ func (l *Ledger) ConnectionChanges(ctx context.Context, since int64) (customers 
 
 // ConnectionAnnouncements delivers the customers whose connection changed, until ctx ends. It
 // misses changes while Redis is unreachable; use ConnectionChanges to find those.
-func (l *Ledger) ConnectionAnnouncements(ctx context.Context) <-chan string {
-	return listen(ctx, l, connectionsChannel, 0, func(customer string) string { return customer })
+func (l *Connections) ConnectionAnnouncements(ctx context.Context) <-chan string {
+	return listen(ctx, l.base, connectionsChannel, 0, func(customer string) string { return customer })
 }
 
 // CompareCustomers orders customer IDs as numbers.

@@ -38,15 +38,15 @@ func (e *UnreadError) Error() string {
 
 func (e *UnreadError) Unwrap() error { return e.cause }
 
-// Connections reads all connections in the store, including removed ones, ordered by customer.
+// AllConnections reads all connections in the store, including removed ones, ordered by customer.
 // Connections that this keyset cannot open are marked as sealed. With *UnreadError it returns the
 // connections that could be read.
-func (l *Ledger) Connections(ctx context.Context) ([]StoredConnection, error) {
+func (l *Connections) AllConnections(ctx context.Context) ([]StoredConnection, error) {
 	customers, err := l.redis.ZRange(ctx, connectionsKey, 0, -1).Result()
 	if err != nil {
 		return nil, fmt.Errorf("list connections: %w", err)
 	}
-	found, err := l.ConnectionsOf(ctx, customers...)
+	found, err := l.Connections.ConnectionsOf(ctx, customers...)
 	all := make([]StoredConnection, 0, len(found))
 	for _, c := range found {
 		all = append(all, c)
@@ -57,7 +57,7 @@ func (l *Ledger) Connections(ctx context.Context) ([]StoredConnection, error) {
 
 // ConnectionsOf reads the connections of customers. The result leaves out customers without a
 // connection, and those listed in *UnreadError.
-func (l *Ledger) ConnectionsOf(ctx context.Context, customers ...string) (map[string]StoredConnection, error) {
+func (l *Connections) ConnectionsOf(ctx context.Context, customers ...string) (map[string]StoredConnection, error) {
 	// Read each node separately: if one times out, go-redis drops the replies of the others.
 	nodes := map[*redis.Client][]string{}
 	for _, customer := range customers {
@@ -99,7 +99,7 @@ func (l *Ledger) ConnectionsOf(ctx context.Context, customers ...string) (map[st
 
 // connectionsOfNode reads page by page. With an error it returns the connections found and the
 // customers it did not read.
-func (l *Ledger) connectionsOfNode(ctx context.Context, customers []string) (found map[string]StoredConnection, rest []string, err error) {
+func (l *base) connectionsOfNode(ctx context.Context, customers []string) (found map[string]StoredConnection, rest []string, err error) {
 	found = make(map[string]StoredConnection, len(customers))
 	for from := 0; from < len(customers); from += connectionPage {
 		page := customers[from:min(from+connectionPage, len(customers))]
@@ -110,7 +110,7 @@ func (l *Ledger) connectionsOfNode(ctx context.Context, customers []string) (fou
 	return found, nil, nil
 }
 
-func (l *Ledger) connectionPage(ctx context.Context, page []string, found map[string]StoredConnection) error {
+func (l *base) connectionPage(ctx context.Context, page []string, found map[string]StoredConnection) error {
 	ctx, cancel := context.WithTimeout(ctx, connectionPatience)
 	defer cancel()
 	documents, pauses := make([]*redis.MapStringStringCmd, len(page)), make([]*redis.MapStringStringCmd, len(page))

@@ -75,8 +75,8 @@ var ErrNoConnection = errors.New("the customer has no stored connection")
 // Connection reads a customer's connection. It returns ErrNoConnection if there never was one. A
 // removed connection has no settings. If this keyset cannot open the settings, the rest is returned
 // with ErrSealed.
-func (l *Ledger) Connection(ctx context.Context, customer string) (StoredConnection, error) {
-	found, err := l.ConnectionsOf(ctx, customer)
+func (l *Connections) Connection(ctx context.Context, customer string) (StoredConnection, error) {
+	found, err := l.Connections.ConnectionsOf(ctx, customer)
 	if err != nil {
 		return StoredConnection{}, err
 	}
@@ -93,7 +93,7 @@ func (l *Ledger) Connection(ctx context.Context, customer string) (StoredConnect
 // readConnection assembles a connection and its current pause. seen is the time of the latest
 // settings this process had seen before the read began; other readers may see later ones in the
 // meantime.
-func (l *Ledger) readConnection(customer string, fields map[string]string, pause *Pause, seen int64) StoredConnection {
+func (l *base) readConnection(customer string, fields map[string]string, pause *Pause, seen int64) StoredConnection {
 	c := StoredConnection{
 		Connection: Connection{Customer: customer}, Revision: number(fields["rev"]), Reason: Reason(fields["rs"]),
 		base: ConnectionState(fields["st"]), Since: millis(fields["since"]),
@@ -129,7 +129,7 @@ func (l *Ledger) readConnection(customer string, fields map[string]string, pause
 }
 
 // sealConnection seals settings for the revision they are about to get.
-func (l *Ledger) sealConnection(ctx context.Context, c Connection, revision int64) ([]byte, error) {
+func (l *base) sealConnection(ctx context.Context, c Connection, revision int64) ([]byte, error) {
 	now, err := l.nowAt(ctx, connectionKey(c.Customer))
 	if err != nil {
 		return nil, err
@@ -164,7 +164,7 @@ const keptConnectionEvents = 100
 
 // ConnectionHistory lists the last 100 entries of a connection's history, newest first. The history
 // outlives the connection.
-func (l *Ledger) ConnectionHistory(ctx context.Context, customer string) ([]ConnectionEvent, error) {
+func (l *Connections) ConnectionHistory(ctx context.Context, customer string) ([]ConnectionEvent, error) {
 	sealed, err := l.redis.LRange(ctx, historyKey(customer), 0, keptConnectionEvents-1).Result()
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)

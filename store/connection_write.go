@@ -25,11 +25,11 @@ func (e *ConnectionChangedError) Error() string {
 
 // AddConnection creates a customer's connection. It stores the settings as given, without defaults.
 // It returns ErrConnectionExists if there is one.
-func (l *Ledger) AddConnection(ctx context.Context, c Connection, who, why string) (StoredConnection, error) {
+func (l *Connections) AddConnection(ctx context.Context, c Connection, who, why string) (StoredConnection, error) {
 	if !ValidCustomer(c.Customer) || c.Password == "" {
 		return StoredConnection{}, errors.New("a connection needs a customer id and a password")
 	}
-	old, err := l.Connection(ctx, c.Customer)
+	old, err := l.Connections.Connection(ctx, c.Customer)
 	switch {
 	case err == nil && old.State.Kept(), errors.Is(err, ErrSealed):
 		return old, ErrConnectionExists
@@ -54,16 +54,16 @@ func (l *Ledger) AddConnection(ctx context.Context, c Connection, who, why strin
 	if err != nil {
 		return StoredConnection{}, err
 	}
-	return l.Connection(ctx, c.Customer)
+	return l.Connections.Connection(ctx, c.Customer)
 }
 
 // EditConnection replaces the settings of a customer's connection that was read at a revision. An
 // empty password keeps the old one. The connection must be verified again, unless only limits and
 // the like changed. Errors: *ConnectionChangedError, ErrNoConnection, and ErrSealed if the old
 // password must be kept and cannot be opened.
-func (l *Ledger) EditConnection(ctx context.Context, c Connection, revision int64, who, why string) (StoredConnection, error) {
+func (l *Connections) EditConnection(ctx context.Context, c Connection, revision int64, who, why string) (StoredConnection, error) {
 	for {
-		old, err := l.Connection(ctx, c.Customer)
+		old, err := l.Connections.Connection(ctx, c.Customer)
 		switch {
 		case errors.Is(err, ErrSealed) && c.Password != "": // everything is replaced
 		case err != nil:
@@ -99,7 +99,7 @@ func (l *Ledger) EditConnection(ctx context.Context, c Connection, revision int6
 		if err != nil {
 			return old, err
 		}
-		return l.Connection(ctx, c.Customer)
+		return l.Connections.Connection(ctx, c.Customer)
 	}
 }
 
@@ -111,12 +111,12 @@ func (c StoredConnection) verifiedAs(other Connection) bool {
 // RemoveConnection erases the settings and credentials of a customer's connection that was read at
 // a revision (0 for any), and the job list. The history stays. Exports and markers stay too, see
 // CancelCustomer and EraseMarkers.
-func (l *Ledger) RemoveConnection(ctx context.Context, customer string, revision int64, who, why string) error {
+func (l *Connections) RemoveConnection(ctx context.Context, customer string, revision int64, who, why string) error {
 	err := l.moveConnection(ctx, customer, ConnectionMove{To: ConnectionRemoved, Revision: revision, Who: who, Why: why}, "removed")
 	if err != nil {
 		return err
 	}
-	return l.ForgetJobs(ctx, customer)
+	return l.JobLists.ForgetJobs(ctx, customer)
 }
 
 // ConnectionMove is a transition of a connection to another state.
@@ -133,13 +133,13 @@ type ConnectionMove struct {
 // MoveConnection changes the state of a connection, or the reason for its state. While the
 // connection is paused, the new state shows when the pause ends. A transition to the current state
 // has no effect. Errors: ErrNoConnection, *ConnectionMoveError and *ConnectionChangedError.
-func (l *Ledger) MoveConnection(ctx context.Context, customer string, m ConnectionMove) error {
+func (l *Connections) MoveConnection(ctx context.Context, customer string, m ConnectionMove) error {
 	return l.moveConnection(ctx, customer, m, "moved")
 }
 
-func (l *Ledger) moveConnection(ctx context.Context, customer string, m ConnectionMove, what string) error {
+func (l *base) moveConnection(ctx context.Context, customer string, m ConnectionMove, what string) error {
 	for {
-		old, err := l.Connection(ctx, customer)
+		old, err := l.Connections.Connection(ctx, customer)
 		switch {
 		case err != nil && !errors.Is(err, ErrSealed):
 			return err
@@ -167,9 +167,9 @@ func (l *Ledger) moveConnection(ctx context.Context, customer string, m Connecti
 
 // notePause adds a pause or resume to the connection's history. A customer without a connection in
 // the store has no history.
-func (l *Ledger) notePause(ctx context.Context, customer, who, why string, paused bool) error {
+func (l *base) notePause(ctx context.Context, customer, who, why string, paused bool) error {
 	for {
-		old, err := l.Connection(ctx, customer)
+		old, err := l.Connections.Connection(ctx, customer)
 		switch {
 		case errors.Is(err, ErrNoConnection), err == nil && !old.base.Kept():
 			return nil
@@ -200,7 +200,7 @@ type connectionChange struct {
 }
 
 // changeConnection applies one change to the connection as it was read, and notifies all workers.
-func (l *Ledger) changeConnection(ctx context.Context, old StoredConnection, c connectionChange) error {
+func (l *base) changeConnection(ctx context.Context, old StoredConnection, c connectionChange) error {
 	customer := old.Customer
 	c.event.At = time.Now()
 	if c.event.From == "" {

@@ -154,7 +154,7 @@ var (
 // RecordControlTask records a new control task, or joins the waiting or running one of its kind,
 // whatever its arguments. args are encoded as JSON; by is the name of the requester. The caller
 // enqueues the task: see tasks.RequestControl.
-func (l *Ledger) RecordControlTask(ctx context.Context, customer string, kind ControlKind, args any, by string) (t ControlTask, joined bool, err error) {
+func (l *Control) RecordControlTask(ctx context.Context, customer string, kind ControlKind, args any, by string) (t ControlTask, joined bool, err error) {
 	if !ValidCustomer(customer) {
 		return ControlTask{}, false, fmt.Errorf("record a control task: %q is no customer id", customer)
 	}
@@ -173,12 +173,12 @@ func (l *Ledger) RecordControlTask(ctx context.Context, customer string, kind Co
 	if err != nil {
 		return ControlTask{}, false, err
 	}
-	t, err = l.ControlTask(ctx, customer, kind, text(answer[1]))
+	t, err = l.Control.ControlTask(ctx, customer, kind, text(answer[1]))
 	return t, text(answer[0]) == "joined", err
 }
 
 // sealJSON encodes and seals a value; "" for none.
-func (l *Ledger) sealJSON(v any, place string) (string, error) {
+func (l *base) sealJSON(v any, place string) (string, error) {
 	if v == nil {
 		return "", nil
 	}
@@ -192,7 +192,7 @@ func (l *Ledger) sealJSON(v any, place string) (string, error) {
 
 // ControlTask reads a control task. It returns ErrNoControlTask if there is none of that
 // kind and ID.
-func (l *Ledger) ControlTask(ctx context.Context, customer string, kind ControlKind, id string) (ControlTask, error) {
+func (l *Control) ControlTask(ctx context.Context, customer string, kind ControlKind, id string) (ControlTask, error) {
 	fields, err := l.redis.HGetAll(ctx, controlKey(customer, id)).Result()
 	if err != nil {
 		return ControlTask{}, fmt.Errorf("read a control task: %w", err)
@@ -206,7 +206,7 @@ func (l *Ledger) ControlTask(ctx context.Context, customer string, kind ControlK
 
 // ControlTasks reads the last 20 control tasks of a kind, newest first. It leaves out tasks sealed
 // with a lost key.
-func (l *Ledger) ControlTasks(ctx context.Context, customer string, kind ControlKind) ([]ControlTask, error) {
+func (l *Control) ControlTasks(ctx context.Context, customer string, kind ControlKind) ([]ControlTask, error) {
 	ids, err := l.redis.LRange(ctx, controlsOf(customer, kind), 0, keptControlTasks-1).Result()
 	if err != nil || len(ids) == 0 {
 		return nil, wrapped("list control tasks", err)
@@ -237,7 +237,7 @@ func (l *Ledger) ControlTasks(ctx context.Context, customer string, kind Control
 
 // LastControlTask reads the latest control task of a kind. It returns ErrNoControlTask if there is
 // none, or if it is sealed with a lost key.
-func (l *Ledger) LastControlTask(ctx context.Context, customer string, kind ControlKind) (ControlTask, error) {
+func (l *Control) LastControlTask(ctx context.Context, customer string, kind ControlKind) (ControlTask, error) {
 	id, err := l.redis.LIndex(ctx, controlsOf(customer, kind), 0).Result()
 	if errors.Is(err, redis.Nil) {
 		return ControlTask{}, ErrNoControlTask
@@ -245,7 +245,7 @@ func (l *Ledger) LastControlTask(ctx context.Context, customer string, kind Cont
 	if err != nil {
 		return ControlTask{}, fmt.Errorf("find the last control task: %w", err)
 	}
-	e, err := l.ControlTask(ctx, customer, kind, id)
+	e, err := l.Control.ControlTask(ctx, customer, kind, id)
 	if errors.Is(err, ErrSealed) {
 		return ControlTask{}, ErrNoControlTask
 	}
@@ -254,7 +254,7 @@ func (l *Ledger) LastControlTask(ctx context.Context, customer string, kind Cont
 
 // LastDone reads the latest done control task of a kind for each customer that has one. It leaves
 // out tasks sealed with a lost key.
-func (l *Ledger) LastDone(ctx context.Context, kind ControlKind, customers ...string) (map[string]ControlTask, error) {
+func (l *Control) LastDone(ctx context.Context, kind ControlKind, customers ...string) (map[string]ControlTask, error) {
 	if len(customers) == 0 {
 		return nil, nil
 	}
@@ -286,7 +286,7 @@ func (l *Ledger) LastDone(ctx context.Context, kind ControlKind, customers ...st
 		if at < 0 {
 			continue
 		}
-		t, err := l.ControlTask(ctx, customer, kind, lists[i].Val()[at])
+		t, err := l.Control.ControlTask(ctx, customer, kind, lists[i].Val()[at])
 		switch {
 		case errors.Is(err, ErrSealed), errors.Is(err, ErrNoControlTask):
 		case err != nil:
@@ -305,7 +305,7 @@ func wrapped(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-func (l *Ledger) readControlTask(customer, id string, fields map[string]string) (ControlTask, error) {
+func (l *base) readControlTask(customer, id string, fields map[string]string) (ControlTask, error) {
 	if len(fields) == 0 {
 		return ControlTask{}, ErrNoControlTask
 	}
@@ -339,7 +339,7 @@ const followEvery = 100 * time.Millisecond
 
 // AwaitControlTask waits until a control task has changed since it was read, and returns it. When
 // ctx ends, it returns the task as last seen, and no error.
-func (l *Ledger) AwaitControlTask(ctx context.Context, seen ControlTask) (ControlTask, error) {
+func (l *Control) AwaitControlTask(ctx context.Context, seen ControlTask) (ControlTask, error) {
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	for {
@@ -357,7 +357,7 @@ func (l *Ledger) AwaitControlTask(ctx context.Context, seen ControlTask) (Contro
 		case err != nil:
 			return seen, fmt.Errorf("follow a control task: %w", err)
 		case revision != strconv.FormatInt(seen.Revision, 10):
-			return l.ControlTask(ctx, seen.Customer, seen.Kind, seen.ID)
+			return l.Control.ControlTask(ctx, seen.Customer, seen.Kind, seen.ID)
 		}
 	}
 }

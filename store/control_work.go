@@ -22,7 +22,7 @@ type ControlClaim struct {
 // BeginControlTask begins a control task. try counts its runs from 1, without runs that returned it
 // to the queue. Earlier runs can record nothing after this. It returns ErrControlTaskLost if the
 // task has ended or is gone. With ErrSealed it still returns a claim, for StepControlTask.
-func (l *Ledger) BeginControlTask(ctx context.Context, customer string, kind ControlKind, id string, try int) (ControlClaim, error) {
+func (l *Control) BeginControlTask(ctx context.Context, customer string, kind ControlKind, id string, try int) (ControlClaim, error) {
 	answer, err := l.run(ctx, stepControlScript, controlKey(customer, id), "", "", 0, "", "", try)
 	switch {
 	case err != nil:
@@ -49,7 +49,7 @@ type ControlStep struct {
 var ErrControlTaskLost = errors.New("ledger: the control task has ended, or another worker runs it")
 
 // StepControlTask records a step. It returns ErrControlTaskLost if the claim is no longer valid.
-func (l *Ledger) StepControlTask(ctx context.Context, c ControlClaim, s ControlStep) error {
+func (l *Control) StepControlTask(ctx context.Context, c ControlClaim, s ControlStep) error {
 	key := controlKey(c.Customer, c.ID)
 	result, err := l.sealJSON(s.Result, key)
 	if err != nil {
@@ -72,7 +72,7 @@ type OldErrand struct {
 }
 
 // OldErrands lists the control tasks left in the queue of an earlier version.
-func (l *Ledger) OldErrands(ctx context.Context) ([]OldErrand, error) {
+func (l *Recovery) OldErrands(ctx context.Context) ([]OldErrand, error) {
 	found, err := l.redis.ZRangeWithScores(ctx, errandsKey, 0, -1).Result()
 	if err != nil {
 		return nil, fmt.Errorf("list data of the previous version: %w", err)
@@ -86,6 +86,6 @@ func (l *Ledger) OldErrands(ctx context.Context) ([]OldErrand, error) {
 }
 
 // DeleteOldErrand removes a task from that queue after it was enqueued in asynq.
-func (l *Ledger) DeleteOldErrand(ctx context.Context, e OldErrand) error {
+func (l *Recovery) DeleteOldErrand(ctx context.Context, e OldErrand) error {
 	return wrapped("forget what the previous version left", l.redis.ZRem(ctx, errandsKey, e.member).Err())
 }

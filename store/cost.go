@@ -66,7 +66,7 @@ func (c Costs) Remaining(b Batch) float64 {
 
 // Costs reads how many calls the customer's exports took: of each kind the last 500 to 1,000, with
 // more weight on recent ones.
-func (l *Ledger) Costs(ctx context.Context, customer string) (Costs, error) {
+func (l *Batches) Costs(ctx context.Context, customer string) (Costs, error) {
 	costs := Costs{}
 	kinds := []Kind{KindOf(0, false), KindOf(0, true), KindOf(1, false), KindOf(1, true)}
 	read := make([]*redis.SliceCmd, len(kinds))

@@ -11,7 +11,7 @@ import (
 
 func (b *book) costs() store.Costs {
 	b.t.Helper()
-	costs, err := b.Costs(b.t.Context(), b.batch.Customer())
+	costs, err := b.Batches.Costs(b.t.Context(), b.batch.Customer())
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -50,9 +50,9 @@ func (f DeadFilter) before(at int64, export string) bool {
 
 const deadPage = 500
 
-// DeadLetters calls yield for each selected dead letter of a customer, oldest first, until yield
+// EachDeadLetter calls yield for each selected dead letter of a customer, oldest first, until yield
 // returns false. It may miss letters that die during the call, and skips those that are retried.
-func (l *Ledger) DeadLetters(ctx context.Context, customer string, filter DeadFilter, yield func(DeadLetter) bool) error {
+func (l *DeadLetters) EachDeadLetter(ctx context.Context, customer string, filter DeadFilter, yield func(DeadLetter) bool) error {
 	// Page by time of death and last ID, not by position: retries during the listing shift
 	// positions.
 	from, seen := "-inf", map[string]bool{}
@@ -108,7 +108,7 @@ func member(z redis.Z) string {
 	return s
 }
 
-func (l *Ledger) deadLetters(ctx context.Context, customer string, found []redis.Z) ([]DeadLetter, error) {
+func (l *base) deadLetters(ctx context.Context, customer string, found []redis.Z) ([]DeadLetter, error) {
 	records := make([]*redis.SliceCmd, len(found))
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, z := range found {
@@ -135,7 +135,7 @@ func (l *Ledger) deadLetters(ctx context.Context, customer string, found []redis
 }
 
 // CountDead returns how many dead letters a customer has.
-func (l *Ledger) CountDead(ctx context.Context, customer string) (int64, error) {
+func (l *DeadLetters) CountDead(ctx context.Context, customer string) (int64, error) {
 	n, err := l.redis.ZCard(ctx, deadKey(customer)).Result()
 	if err != nil {
 		return 0, fmt.Errorf("count dead letters: %w", err)
@@ -144,7 +144,7 @@ func (l *Ledger) CountDead(ctx context.Context, customer string) (int64, error) 
 }
 
 // CountDeadOf returns the number of dead letters of each customer, in the order given.
-func (l *Ledger) CountDeadOf(ctx context.Context, customers ...string) ([]int64, error) {
+func (l *DeadLetters) CountDeadOf(ctx context.Context, customers ...string) ([]int64, error) {
 	counts := make([]*redis.IntCmd, len(customers))
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, customer := range customers {
@@ -167,8 +167,8 @@ var ErrNotDead = errors.New("the export is not a dead letter")
 
 // Revive retries a dead export with a fresh retry budget. The caller runs its task. It returns
 // ErrNotDead if the export is not a dead letter.
-func (l *Ledger) Revive(ctx context.Context, ref Ref, who, why string) error {
-	revived, err := l.ReviveAll(ctx, ref.Customer, []string{ref.Export}, who, why)
+func (l *DeadLetters) Revive(ctx context.Context, ref Ref, who, why string) error {
+	revived, err := l.DeadLetters.ReviveAll(ctx, ref.Customer, []string{ref.Export}, who, why)
 	if err == nil && len(revived) == 0 {
 		err = ErrNotDead
 	}
@@ -176,7 +176,7 @@ func (l *Ledger) Revive(ctx context.Context, ref Ref, who, why string) error {
 }
 
 // Discard ends a dead export permanently and purges the candidate's data.
-func (l *Ledger) Discard(ctx context.Context, ref Ref, who, why string) error {
+func (l *DeadLetters) Discard(ctx context.Context, ref Ref, who, why string) error {
 	entry, err := l.sealEntry(ref, &Entry{At: time.Now(), What: "discarded", Who: who, Why: why})
 	if err != nil {
 		return err
@@ -205,7 +205,7 @@ type Action struct {
 const keptActions = 10_000
 
 // Act records an action. It is sealed because reasons are free text.
-func (l *Ledger) Act(ctx context.Context, customer string, a Action) error {
+func (l *AuditLog) Act(ctx context.Context, customer string, a Action) error {
 	data, err := json.Marshal(a)
 	if err != nil {
 		return fmt.Errorf("encode action: %w", err)
@@ -223,7 +223,7 @@ func (l *Ledger) Act(ctx context.Context, customer string, a Action) error {
 
 // Actions lists the latest n actions on a customer's exports, newest first. closed counts those
 // among them that this keyset cannot open; they are left out.
-func (l *Ledger) Actions(ctx context.Context, customer string, n int) (actions []Action, closed int, err error) {
+func (l *AuditLog) Actions(ctx context.Context, customer string, n int) (actions []Action, closed int, err error) {
 	messages, err := l.redis.XRevRangeN(ctx, actionsKey(customer), "+", "-", int64(n)).Result()
 	if err != nil {
 		return nil, 0, fmt.Errorf("list actions: %w", err)

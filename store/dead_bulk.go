@@ -12,7 +12,7 @@ import (
 
 // ReviveAll is Revive for many exports of a customer in one round trip. It returns those that were
 // dead letters and skips the others.
-func (l *Ledger) ReviveAll(ctx context.Context, customer string, exports []string, who, why string) (revived []string, err error) {
+func (l *DeadLetters) ReviveAll(ctx context.Context, customer string, exports []string, who, why string) (revived []string, err error) {
 	entry := &Entry{At: time.Now(), What: "retried", Who: who, Why: why}
 	answers, err := l.many(ctx, reviveScript, customer, exports, entry, func(export, sealed string) []any {
 		return []any{prefix(customer), export, firstLook.Milliseconds(), sealed}
@@ -30,7 +30,7 @@ func (l *Ledger) ReviveAll(ctx context.Context, customer string, exports []strin
 
 // DiscardAll is Discard for many exports of a customer in one round trip. It returns how many were
 // dead letters.
-func (l *Ledger) DiscardAll(ctx context.Context, customer string, exports []string, who, why string) (int, error) {
+func (l *DeadLetters) DiscardAll(ctx context.Context, customer string, exports []string, who, why string) (int, error) {
 	entry := &Entry{At: time.Now(), What: "discarded", Who: who, Why: why}
 	answers, err := l.many(ctx, discardScript, customer, exports, entry, func(export, sealed string) []any {
 		return []any{prefix(customer), export, int64(l.retention / time.Second), sealed}
@@ -49,7 +49,7 @@ func (l *Ledger) DiscardAll(ctx context.Context, customer string, exports []stri
 
 // many runs a script for each export in one pipeline. With an error it returns the answers received
 // before it; the rest are nil.
-func (l *Ledger) many(ctx context.Context, s script, customer string, exports []string, entry *Entry, args func(export, sealed string) []any) ([][]any, error) {
+func (l *base) many(ctx context.Context, s script, customer string, exports []string, entry *Entry, args func(export, sealed string) []any) ([][]any, error) {
 	sealed := make([]string, len(exports))
 	for i, export := range exports {
 		var err error
@@ -70,7 +70,7 @@ func (l *Ledger) many(ctx context.Context, s script, customer string, exports []
 }
 
 // DeadLetter reads one dead letter. It returns ErrNotDead if the export is not one.
-func (l *Ledger) DeadLetter(ctx context.Context, ref Ref) (DeadLetter, error) {
+func (l *DeadLetters) DeadLetter(ctx context.Context, ref Ref) (DeadLetter, error) {
 	score, err := l.redis.ZScore(ctx, deadKey(ref.Customer), ref.Export).Result()
 	if errors.Is(err, redis.Nil) {
 		return DeadLetter{}, ErrNotDead
@@ -89,7 +89,7 @@ func (l *Ledger) DeadLetter(ctx context.Context, ref Ref) (DeadLetter, error) {
 }
 
 // DeadLettersOf reads the exports that are dead letters, in the order given.
-func (l *Ledger) DeadLettersOf(ctx context.Context, customer string, exports []string) ([]DeadLetter, error) {
+func (l *DeadLetters) DeadLettersOf(ctx context.Context, customer string, exports []string) ([]DeadLetter, error) {
 	if len(exports) == 0 {
 		return nil, nil
 	}
@@ -114,7 +114,7 @@ func (l *Ledger) DeadLettersOf(ctx context.Context, customer string, exports []s
 
 // LastEntries returns the latest timeline entry of each export, in the order given. It is nil for
 // an export without a timeline. What is WhatSealed if this keyset cannot open the entry.
-func (l *Ledger) LastEntries(ctx context.Context, customer string, exports []string) ([]*Entry, error) {
+func (l *DeadLetters) LastEntries(ctx context.Context, customer string, exports []string) ([]*Entry, error) {
 	heads := make([]*redis.StringCmd, len(exports))
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, export := range exports {
@@ -148,7 +148,7 @@ func (l *Ledger) LastEntries(ctx context.Context, customer string, exports []str
 }
 
 // Payload opens the payload of a live or dead export. It returns ErrGone for a finished one.
-func (l *Ledger) Payload(ctx context.Context, ref Ref) ([]byte, error) {
+func (l *DeadLetters) Payload(ctx context.Context, ref Ref) ([]byte, error) {
 	sealed, err := l.redis.Get(ctx, payloadKey(ref.Customer, ref.Export)).Bytes()
 	if errors.Is(err, redis.Nil) {
 		return nil, ErrGone

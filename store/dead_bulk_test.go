@@ -34,7 +34,7 @@ func TestManyDeadLetters(t *testing.T) {
 		ids := b.deadOnes(7)
 
 		t.Run("their last entries come in order", func(t *testing.T) {
-			entries, err := b.LastEntries(t.Context(), customer, append([]string{"none"}, ids...))
+			entries, err := b.DeadLetters.LastEntries(t.Context(), customer, append([]string{"none"}, ids...))
 			if err != nil || entries[0] != nil {
 				t.Fatalf("%v, %v", entries, err)
 			}
@@ -46,11 +46,11 @@ func TestManyDeadLetters(t *testing.T) {
 		})
 		t.Run("a letter is found by its export, with its data", func(t *testing.T) {
 			ref := store.Ref{Customer: customer, Export: ids[3]}
-			d, err := b.DeadLetter(t.Context(), ref)
+			d, err := b.DeadLetters.DeadLetter(t.Context(), ref)
 			if err != nil || d.Candidate != "c-3" || d.Batch != b.batch || d.Reason != "icims_refused" {
 				t.Errorf("%+v, %v", d, err)
 			}
-			if data, err := b.Payload(t.Context(), ref); err != nil || string(data) != "payload of c-3" {
+			if data, err := b.DeadLetters.Payload(t.Context(), ref); err != nil || string(data) != "payload of c-3" {
 				t.Errorf("payload %q, %v", data, err)
 			}
 		})
@@ -58,7 +58,7 @@ func TestManyDeadLetters(t *testing.T) {
 			if err := client.ScriptFlush(t.Context()).Err(); err != nil {
 				t.Fatal(err)
 			}
-			revived, err := b.ReviveAll(t.Context(), customer, []string{ids[0], "none", ids[1], ids[0]}, "somebody", "a test")
+			revived, err := b.DeadLetters.ReviveAll(t.Context(), customer, []string{ids[0], "none", ids[1], ids[0]}, "somebody", "a test")
 			if err != nil || !slices.Equal(revived, ids[:2]) {
 				t.Errorf("%+v, %v", revived, err)
 			}
@@ -68,19 +68,19 @@ func TestManyDeadLetters(t *testing.T) {
 			}
 		})
 		t.Run("they are discarded at once, and their data with them", func(t *testing.T) {
-			n, err := b.DiscardAll(t.Context(), customer, ids[1:4], "somebody", "a test")
+			n, err := b.DeadLetters.DiscardAll(t.Context(), customer, ids[1:4], "somebody", "a test")
 			if err != nil || n != 2 {
 				t.Errorf("%d, %v", n, err)
 			}
 			ref := store.Ref{Customer: customer, Export: ids[3]}
-			if _, err := b.Payload(t.Context(), ref); !errors.Is(err, store.ErrGone) {
+			if _, err := b.DeadLetters.Payload(t.Context(), ref); !errors.Is(err, store.ErrGone) {
 				t.Errorf("payload: %v", err)
 			}
-			if _, err := b.DeadLetter(t.Context(), ref); !errors.Is(err, store.ErrNotDead) {
+			if _, err := b.DeadLetters.DeadLetter(t.Context(), ref); !errors.Is(err, store.ErrNotDead) {
 				t.Errorf("dead letter: %v", err)
 			}
 		})
-		if n, err := b.CountDead(t.Context(), customer); err != nil || n != 3 {
+		if n, err := b.DeadLetters.CountDead(t.Context(), customer); err != nil || n != 3 {
 			t.Errorf("%d dead letters are left, %v", n, err)
 		}
 		if got := b.audit(); len(got.Violations) > 0 {
@@ -108,7 +108,7 @@ func TestDeadLettersPageByPage(t *testing.T) {
 	}
 	list := func(f store.DeadFilter, most int) []store.DeadLetter {
 		var page []store.DeadLetter
-		err := b.DeadLetters(t.Context(), customer, f, func(d store.DeadLetter) bool {
+		err := b.DeadLetters.EachDeadLetter(t.Context(), customer, f, func(d store.DeadLetter) bool {
 			page = append(page, d)
 			return len(page) < most
 		})
@@ -136,7 +136,7 @@ func TestDeadLettersPageByPage(t *testing.T) {
 		})
 	}
 	t.Run("a page continues after a deleted letter", func(t *testing.T) {
-		if err := b.Discard(t.Context(), all[600].Ref, "x", "y"); err != nil {
+		if err := b.DeadLetters.Discard(t.Context(), all[600].Ref, "x", "y"); err != nil {
 			t.Fatal(err)
 		}
 		if rest := list(store.DeadFilter{After: all[600]}, many); len(rest) != many-601 || rest[0] != all[601] {
@@ -144,7 +144,7 @@ func TestDeadLettersPageByPage(t *testing.T) {
 		}
 	})
 	t.Run("named letters are read in order, others are left out", func(t *testing.T) {
-		got, err := b.DeadLettersOf(t.Context(), customer, []string{all[700].Export, "none", all[600].Export, all[3].Export})
+		got, err := b.DeadLetters.DeadLettersOf(t.Context(), customer, []string{all[700].Export, "none", all[600].Export, all[3].Export})
 		if err != nil || !slices.Equal(got, []store.DeadLetter{all[700], all[3]}) {
 			t.Errorf("%+v, %v", got, err)
 		}

@@ -52,7 +52,7 @@ type Transferred struct {
 //
 // It returns the moved exports, also with an error, and how many of the given exports it processed.
 // It processes them in order: all, unless it reached `most`.
-func (l *Ledger) Transfer(ctx context.Context, tr *Transfer, exports []string, most int) ([]Transferred, int, error) {
+func (l *DeadLetters) Transfer(ctx context.Context, tr *Transfer, exports []string, most int) ([]Transferred, int, error) {
 	letters, err := l.transferable(ctx, tr, exports)
 	if err != nil {
 		return nil, 0, err
@@ -90,7 +90,7 @@ func firstOfEach(letters []transferable) (first, others []transferable) {
 }
 
 // transferEach moves letters of different candidates.
-func (l *Ledger) transferEach(ctx context.Context, tr *Transfer, letters []transferable) ([]Transferred, error) {
+func (l *base) transferEach(ctx context.Context, tr *Transfer, letters []transferable) ([]Transferred, error) {
 	calls := make([]scriptCall, len(letters))
 	sent := make([]Transferred, len(letters))
 	for i, d := range letters {
@@ -125,7 +125,7 @@ type transferable struct {
 	job                               int64
 }
 
-func (l *Ledger) transferCall(tr *Transfer, d transferable, to Transferred) (scriptCall, error) {
+func (l *base) transferCall(tr *Transfer, d transferable, to Transferred) (scriptCall, error) {
 	old, fresh := Ref{tr.Customer, d.export}, Ref{tr.Customer, to.To}
 	entry := Entry{At: time.Now(), What: "transferred", Who: tr.Who, Why: tr.Why}
 	entry.Findings = []string{fmt.Sprintf("It goes on in batch %s, to %s", to.Batch, placeName(tr.Job))}
@@ -149,7 +149,7 @@ func (l *Ledger) transferCall(tr *Transfer, d transferable, to Transferred) (scr
 }
 
 // transferable reads those of the exports that can be moved to the job.
-func (l *Ledger) transferable(ctx context.Context, tr *Transfer, exports []string) ([]transferable, error) {
+func (l *base) transferable(ctx context.Context, tr *Transfer, exports []string) ([]transferable, error) {
 	records, payloads, err := l.readDead(ctx, tr.Customer, exports)
 	if err != nil {
 		return nil, fmt.Errorf("read dead letters: %w", err)
@@ -193,7 +193,7 @@ func (l *Ledger) transferable(ctx context.Context, tr *Transfer, exports []strin
 }
 
 // readDead reads state, token, candidate, batch and intent of exports, and their payloads.
-func (l *Ledger) readDead(ctx context.Context, customer string, exports []string) (records [][]any, payloads []string, err error) {
+func (l *base) readDead(ctx context.Context, customer string, exports []string) (records [][]any, payloads []string, err error) {
 	asked, sealed := make([]*redis.SliceCmd, len(exports)), make([]*redis.StringCmd, len(exports))
 	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, export := range exports {

@@ -35,7 +35,7 @@ func (b *book) transfer(job int64, refs ...store.Ref) []store.Transferred {
 	for i, ref := range refs {
 		exports[i] = ref.Export
 	}
-	sent, through, err := b.Transfer(b.t.Context(), store.NewTransfer(customer, job, "ana", "the wrong job"), exports, 0)
+	sent, through, err := b.DeadLetters.Transfer(b.t.Context(), store.NewTransfer(customer, job, "ana", "the wrong job"), exports, 0)
 	if err != nil || through != len(refs) {
 		b.t.Fatalf("went through %d of %d, %v", through, len(refs), err)
 	}
@@ -47,7 +47,7 @@ func TestDeadLetterMovesToAnotherJob(t *testing.T) {
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		b := openBook(t, client, store.BatchSpec{Job: 999, IncludePreviouslyExported: true})
 		ref, other := b.dead("c-1"), b.dead("c-2")
-		must(t, b.CloseBatch(t.Context(), b.batch, 0))
+		must(t, b.Batches.CloseBatch(t.Context(), b.batch, 0))
 		sent := b.transfer(1709, ref)
 		if len(sent) != 1 || sent[0].From != ref.Export || sent[0].To != b.Keys().ExportID(string(sent[0].Batch), "c-1") {
 			t.Fatalf("%+v", sent)
@@ -64,11 +64,11 @@ func TestDeadLetterMovesToAnotherJob(t *testing.T) {
 		if got := b.counts(); got.Job != 1709 || got.Accepted != 1 || got.Moving() != 1 || got.Closed.IsZero() || !got.IncludePreviouslyExported || got.GenerateDummyEmails {
 			t.Errorf("the new batch: %+v", got)
 		}
-		if page, err := b.Results(t.Context(), b.batch, store.ResultFilter{}, 0, 5); err != nil || len(page.Results) != 1 || page.Results[0].InputRow != 0 {
+		if page, err := b.Batches.Results(t.Context(), b.batch, store.ResultFilter{}, 0, 5); err != nil || len(page.Results) != 1 || page.Results[0].InputRow != 0 {
 			t.Errorf("its row is that of no input: %+v, %v", page, err)
 		}
-		live, err := b.Live(t.Context(), customer)
-		if dead, _ := b.CountDead(t.Context(), customer); err != nil || live != 1 || dead != 1 {
+		live, err := b.Recovery.Live(t.Context(), customer)
+		if dead, _ := b.DeadLetters.CountDead(t.Context(), customer); err != nil || live != 1 || dead != 1 {
 			t.Errorf("%d move, %d are dead, %v", live, dead, err)
 		}
 		b.auditIsClean()
@@ -87,7 +87,7 @@ func TestDeadLetterMovesToAnotherJob(t *testing.T) {
 				t.Errorf("timeline: %+v, %v", story, err)
 			}
 		}
-		if _, err := b.DeadLetter(t.Context(), other); err != nil {
+		if _, err := b.DeadLetters.DeadLetter(t.Context(), other); err != nil {
 			t.Errorf("another dead letter was touched: %v", err)
 		}
 		b.auditIsClean()
@@ -106,7 +106,7 @@ func TestTransferKeepsOptions(t *testing.T) {
 	if len(sent) != 4 || sent[0].Batch != sent[1].Batch || sent[0].Batch != sent[3].Batch || sent[2].Batch == sent[0].Batch {
 		t.Fatalf("%+v", sent)
 	}
-	batches, err := b.BatchesOf(t.Context(), sent[0].Batch, sent[2].Batch)
+	batches, err := b.Batches.BatchesOf(t.Context(), sent[0].Batch, sent[2].Batch)
 	if plain, dummies := batches[sent[0].Batch], batches[sent[2].Batch]; err != nil || plain.Accepted != 3 || plain.GenerateDummyEmails || dummies.Accepted != 1 || !dummies.GenerateDummyEmails {
 		t.Errorf("%+v, %v", batches, err)
 	}
@@ -159,14 +159,14 @@ func TestTransferMovesACandidateOnce(t *testing.T) {
 			b.again(second)
 			ref := b.dead("c-1")
 			tr := store.NewTransfer(customer, 1709, "ana", "")
-			sent, _, err := b.Transfer(t.Context(), tr, []string{first.Export, ref.Export}, 0)
+			sent, _, err := b.DeadLetters.Transfer(t.Context(), tr, []string{first.Export, ref.Export}, 0)
 			if err != nil || len(sent) != 1 || sent[0].From != first.Export {
 				t.Errorf("of both: %+v, %v", sent, err)
 			}
-			if sent, _, err := b.Transfer(t.Context(), tr, []string{ref.Export}, 0); err != nil || len(sent) != 0 {
+			if sent, _, err := b.DeadLetters.Transfer(t.Context(), tr, []string{ref.Export}, 0); err != nil || len(sent) != 0 {
 				t.Errorf("in a later page of the same: %+v, %v", sent, err)
 			}
-			if n, err := b.CountDead(t.Context(), customer); err != nil || n != 1 {
+			if n, err := b.DeadLetters.CountDead(t.Context(), customer); err != nil || n != 1 {
 				t.Errorf("%d are dead, %v", n, err)
 			}
 		})
@@ -181,7 +181,7 @@ func TestTransferTriesTheNextLetterOfACandidate(t *testing.T) {
 	b.again(store.BatchSpec{Job: 998, IncludePreviouslyExported: true})
 	second := b.dead("c-1")
 	client.AddHook(&interlude{before: func() {
-		if err := b.Revive(t.Context(), first, "ben", ""); err != nil {
+		if err := b.DeadLetters.Revive(t.Context(), first, "ben", ""); err != nil {
 			t.Error(err)
 		}
 	}})
@@ -200,11 +200,11 @@ func TestTransferLimit(t *testing.T) {
 		exports = append(exports, b.dead(candidate).Export)
 	}
 	tr := store.NewTransfer(customer, 1709, "ana", "")
-	sent, through, err := b.Transfer(t.Context(), tr, exports, 2)
+	sent, through, err := b.DeadLetters.Transfer(t.Context(), tr, exports, 2)
 	if err != nil || through != 4 || len(sent) != 2 || sent[0].From != exports[2] || sent[1].From != exports[3] {
 		t.Fatalf("went through %d: %+v, %v", through, sent, err)
 	}
-	sent, through, err = b.Transfer(t.Context(), tr, exports, 2)
+	sent, through, err = b.DeadLetters.Transfer(t.Context(), tr, exports, 2)
 	if err != nil || through != 5 || len(sent) != 1 || sent[0].From != exports[4] {
 		t.Errorf("the rest: through %d: %+v, %v", through, sent, err)
 	}
@@ -237,7 +237,7 @@ func TestTransferReportsABrokenConnection(t *testing.T) {
 	gone, ref := b.dead("c-1"), b.dead("c-2")
 	must(t, client.Del(t.Context(), "ix:{"+customer+"}:p:"+gone.Export).Err())
 	client.AddHook(cut{})
-	sent, _, err := b.Transfer(t.Context(), store.NewTransfer(customer, 1709, "ana", ""), []string{gone.Export, ref.Export}, 0)
+	sent, _, err := b.DeadLetters.Transfer(t.Context(), store.NewTransfer(customer, 1709, "ana", ""), []string{gone.Export, ref.Export}, 0)
 	if !errors.Is(err, io.ErrUnexpectedEOF) || len(sent) != 0 {
 		t.Errorf("%+v, %v", sent, err)
 	}
@@ -312,7 +312,7 @@ func TestTransferSkipsAChangedDeadLetter(t *testing.T) {
 	ref := b.accept("c-1", "c-1@example.com")
 	b.finish(b.claimed(ref), jobless)
 	client.AddHook(&interlude{before: func() {
-		if err := b.Revive(t.Context(), ref, "ben", ""); err != nil {
+		if err := b.DeadLetters.Revive(t.Context(), ref, "ben", ""); err != nil {
 			t.Error(err)
 		}
 		c := b.claimed(ref)
@@ -324,7 +324,7 @@ func TestTransferSkipsAChangedDeadLetter(t *testing.T) {
 	if sent := b.transfer(1709, ref); len(sent) != 0 {
 		t.Errorf("transferred a stale letter: %+v", sent)
 	}
-	if payload, err := b.Payload(t.Context(), ref); err != nil || string(payload) != "redrawn" {
+	if payload, err := b.DeadLetters.Payload(t.Context(), ref); err != nil || string(payload) != "redrawn" {
 		t.Errorf("%q, %v", payload, err)
 	}
 }

@@ -19,13 +19,13 @@ func (d destination) place(ref Ref) string {
 	return payloadPlace(ref) + "\n" + d.target + "\n" + d.options
 }
 
-func (l *Ledger) sealPayload(data []byte, ref Ref, to destination) ([]byte, error) {
+func (l *base) sealPayload(data []byte, ref Ref, to destination) ([]byte, error) {
 	return l.keys.Seal(data, to.place(ref))
 }
 
 // openPayload opens the payload of an export. It also opens payloads sealed by versions that did
 // not include the destination. They cannot be forged from payloads that include it.
-func (l *Ledger) openPayload(sealed []byte, ref Ref, to destination) ([]byte, error) {
+func (l *base) openPayload(sealed []byte, ref Ref, to destination) ([]byte, error) {
 	data, err := l.keys.Open(sealed, to.place(ref))
 	if errors.Is(err, ErrForged) {
 		return l.keys.Open(sealed, payloadPlace(ref))
@@ -34,7 +34,7 @@ func (l *Ledger) openPayload(sealed []byte, ref Ref, to destination) ([]byte, er
 }
 
 // destinationsOf reads the destinations of exports from their records.
-func (l *Ledger) destinationsOf(ctx context.Context, refs []Ref) ([]destination, error) {
+func (l *base) destinationsOf(ctx context.Context, refs []Ref) ([]destination, error) {
 	batches := make([]*redis.StringCmd, len(refs))
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, ref := range refs {

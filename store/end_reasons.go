@@ -19,7 +19,7 @@ type EndReason struct {
 // these counts, so no export is read. Exports in progress and exports without a reason are not
 // counted. whole is false, and there are no counts, if exports of the batch ended before batches
 // kept them. It returns ErrNoBatch for an unknown batch.
-func (l *Ledger) EndReasons(ctx context.Context, id BatchID) (found []EndReason, whole bool, err error) {
+func (l *Batches) EndReasons(ctx context.Context, id BatchID) (found []EndReason, whole bool, err error) {
 	fields, err := l.redis.HGetAll(ctx, batchKey(id)).Result()
 	if err != nil {
 		return nil, false, fmt.Errorf("read batch: %w", err)

@@ -20,7 +20,7 @@ func TestBatchCountsEndReasons(t *testing.T) {
 		ctx := t.Context()
 		wants := func(when string, want ...store.EndReason) {
 			t.Helper()
-			got, whole, err := b.EndReasons(ctx, b.batch)
+			got, whole, err := b.Batches.EndReasons(ctx, b.batch)
 			if diff := cmp.Diff(want, got); err != nil || !whole || diff != "" {
 				t.Errorf("%s (-want +got, %v):\n%s", when, err, diff)
 			}
@@ -43,10 +43,10 @@ func TestBatchCountsEndReasons(t *testing.T) {
 		refused := store.EndReason{Counter: store.CountDead, Reason: "icims_refused", Count: 1}
 		wants("when some have ended", store.EndReason{Counter: store.CountDead, Reason: store.ReasonJobNotFound, Count: 3}, refused, skipped)
 
-		if err := b.Revive(ctx, refs[2], "ana", "mended"); err != nil {
+		if err := b.DeadLetters.Revive(ctx, refs[2], "ana", "mended"); err != nil {
 			t.Fatal(err)
 		}
-		must(t, b.Discard(ctx, refs[3], "ana", "not needed"))
+		must(t, b.DeadLetters.Discard(ctx, refs[3], "ana", "not needed"))
 		jobless := store.EndReason{Counter: store.CountDead, Reason: store.ReasonJobNotFound, Count: 1}
 		discarded := store.EndReason{Counter: store.CountCancelled, Reason: store.ReasonJobNotFound, Count: 1}
 		wants("of what is retried none, of what is discarded the reason for which it was dead", discarded, refused, jobless, skipped)
@@ -65,7 +65,7 @@ func TestBatchCountsEndReasons(t *testing.T) {
 		wants("who was erased leaves no other reason", store.EndReason{Counter: store.CountCancelled, Reason: store.ReasonCancelled, Count: 3},
 			erased(store.CountCancelled), discarded, erased(store.CountCreated), refused, erased(store.CountSkipped))
 
-		if _, _, err := b.EndReasons(ctx, "1234-aaaaaaaaaaaaaaaa"); !errors.Is(err, store.ErrNoBatch) {
+		if _, _, err := b.Batches.EndReasons(ctx, "1234-aaaaaaaaaaaaaaaa"); !errors.Is(err, store.ErrNoBatch) {
 			t.Errorf("of an unknown batch: %v", err)
 		}
 	})
@@ -77,7 +77,7 @@ func TestEndReasonsOfAnOlderBatch(t *testing.T) {
 	ctx := t.Context()
 	wants := func(when string, whole bool, want ...store.EndReason) {
 		t.Helper()
-		got, is, err := b.EndReasons(ctx, b.batch)
+		got, is, err := b.Batches.EndReasons(ctx, b.batch)
 		if diff := cmp.Diff(want, got); err != nil || is != whole || diff != "" {
 			t.Errorf("%s: whole %v, want %v (-want +got, %v):\n%s", when, is, whole, err, diff)
 		}
@@ -89,7 +89,7 @@ func TestEndReasonsOfAnOlderBatch(t *testing.T) {
 	}
 	revive := func(ref store.Ref) {
 		t.Helper()
-		if err := b.Revive(ctx, ref, "ana", "mended"); err != nil {
+		if err := b.DeadLetters.Revive(ctx, ref, "ana", "mended"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -121,7 +121,7 @@ func TestEndReasonsOfAnOlderBatch(t *testing.T) {
 	die(refs[1])
 	wants("all were counted, and none was taken back that was not", true, jobless(2))
 
-	must(t, b.Discard(ctx, refs[1], "ana", "not needed"))
+	must(t, b.DeadLetters.Discard(ctx, refs[1], "ana", "not needed"))
 	uncount(store.CountCancelled, store.ReasonJobNotFound)
 	wants("one was canceled before", false)
 	b.erase("c-1")

@@ -82,12 +82,12 @@ type ExportInWork struct {
 
 // CandidateReference returns the keyed hash that stands for a candidate in records that outlive an
 // erasure.
-func (l *Ledger) CandidateReference(customer, candidate string) string {
+func (l *Candidates) CandidateReference(customer, candidate string) string {
 	return l.keys.hash("erased", customer, candidate)
 }
 
-func (l *Ledger) emptyReceipt(customer, candidate string) ErasureReceipt {
-	return ErasureReceipt{Reference: l.CandidateReference(customer, candidate), Customer: customer, People: []int64{}, InWork: []ExportInWork{}}
+func (l *base) emptyReceipt(customer, candidate string) ErasureReceipt {
+	return ErasureReceipt{Reference: l.Candidates.CandidateReference(customer, candidate), Customer: customer, People: []int64{}, InWork: []ExportInWork{}}
 }
 
 // eraseRounds bounds how often Erase looks for new exports. They come from a transfer or another
@@ -102,7 +102,7 @@ const eraseRounds = 5
 // receipt is then incomplete, and Erase must be called again. The same applies if new exports keep
 // arriving. Exports submitted afterwards are new ones. Erasing an unknown candidate is not an
 // error. With an error, the receipt lists what was erased before it.
-func (l *Ledger) Erase(ctx context.Context, customer, candidate string, o EraseOptions) (ErasureReceipt, error) {
+func (l *Candidates) Erase(ctx context.Context, customer, candidate string, o EraseOptions) (ErasureReceipt, error) {
 	if o.Settle <= 0 {
 		o.Settle = DefaultEraseSettle
 	}
@@ -117,7 +117,7 @@ func (l *Ledger) Erase(ctx context.Context, customer, candidate string, o EraseO
 	}
 	n := receipt.Cancelled + receipt.DeadLetters + receipt.Ended
 	action := Action{At: receipt.At, Who: o.Who, What: "erased a candidate (reference " + receipt.Reference + ")", Why: o.Why, Count: n}
-	if actErr := l.Act(context.WithoutCancel(ctx), customer, action); actErr != nil {
+	if actErr := l.AuditLog.Act(context.WithoutCancel(ctx), customer, action); actErr != nil {
 		err = errors.Join(err, fmt.Errorf("the candidate is erased, but recording it failed: %w", actErr))
 	}
 	return receipt, err
@@ -125,7 +125,7 @@ func (l *Ledger) Erase(ctx context.Context, customer, candidate string, o EraseO
 
 // eraseAll repeats until there is no unseen export left: a transferred dead letter continues as an
 // export that was not listed.
-func (l *Ledger) eraseAll(ctx context.Context, customer, candidate string, settle time.Duration) (ErasureReceipt, error) {
+func (l *base) eraseAll(ctx context.Context, customer, candidate string, settle time.Duration) (ErasureReceipt, error) {
 	receipt := l.emptyReceipt(customer, candidate)
 	exports, err := l.exportsOf(ctx, customer, candidate)
 	if err != nil {
@@ -169,7 +169,7 @@ func unseen(listed, known []batchedOutcome) []batchedOutcome {
 }
 
 // eraseListed erases a candidate with the given exports in one script.
-func (l *Ledger) eraseListed(ctx context.Context, customer, candidate string, settle time.Duration, exports []batchedOutcome) (ErasureReceipt, error) {
+func (l *base) eraseListed(ctx context.Context, customer, candidate string, settle time.Duration, exports []batchedOutcome) (ErasureReceipt, error) {
 	receipt := l.emptyReceipt(customer, candidate)
 	bucket, _ := markerPlace(customer, candidate)
 	args := make([]any, 0, 6+2*len(exports))

@@ -19,7 +19,7 @@ var onRequest = store.EraseOptions{Who: "ana", Why: "asked to be forgotten", Set
 
 func (b *book) erase(candidate string) store.ErasureReceipt {
 	b.t.Helper()
-	receipt, err := b.Erase(b.t.Context(), customer, candidate, onRequest)
+	receipt, err := b.Candidates.Erase(b.t.Context(), customer, candidate, onRequest)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestErasingByState(t *testing.T) {
 			if v := b.claim(ref, longLease).Verdict; v != store.ClaimGone {
 				t.Errorf("%s: a later claim gets %s", s.state, v)
 			}
-			if found, err := b.ExportsOf(t.Context(), customer, candidate); err != nil || len(found) != 0 {
+			if found, err := b.Candidates.ExportsOf(t.Context(), customer, candidate); err != nil || len(found) != 0 {
 				t.Errorf("%s: it is found still: %+v, %v", s.state, found, err)
 			}
 			if again := b.erase(candidate); !again.Complete || again.Cancelled+again.DeadLetters+again.Ended != 0 || again.Marker || again.Reference != r.Reference {
@@ -87,7 +87,7 @@ func TestErasingByState(t *testing.T) {
 			}
 		}
 		b.auditIsClean()
-		if n, _ := b.IllegalMoves(t.Context(), customer); n != 0 {
+		if n, _ := b.Recovery.IllegalMoves(t.Context(), customer); n != 0 {
 			t.Errorf("%d illegal transitions", n)
 		}
 	})
@@ -131,14 +131,14 @@ func eraseDuringWrite(b *book) {
 	if r.Complete || r.Marker || r.Ended != 1 || len(r.InWork) != 1 || !slices.Equal(r.People, []int64{17}) {
 		b.t.Errorf("while a write is under way: %+v", r)
 	}
-	if m, _ := b.Markers(b.t.Context(), customer, []string{"c-1"}); m["c-1"].Person != 17 {
+	if m, _ := b.Candidates.Markers(b.t.Context(), customer, []string{"c-1"}); m["c-1"].Person != 17 {
 		b.t.Errorf("the marker went although an export is in work: %v", m)
 	}
 	b.finish(c, store.Finish{To: store.Done, Counter: store.CountUpdated, Person: 17, Job: 1710, Workflow: 4})
 	if r := b.erase("c-1"); !r.Complete || !r.Marker || r.Ended != 1 {
 		b.t.Errorf("after it: %+v", r)
 	}
-	if m, _ := b.Markers(b.t.Context(), customer, []string{"c-1"}); len(m) != 0 {
+	if m, _ := b.Candidates.Markers(b.t.Context(), customer, []string{"c-1"}); len(m) != 0 {
 		b.t.Errorf("the marker is left: %v", m)
 	}
 	b.auditIsClean()
@@ -208,7 +208,7 @@ func eraseManyBatches(b *book) {
 	if r := b.erase("c-1"); !r.Complete || r.Cancelled != batches {
 		b.t.Errorf("%d of %d cancelled, complete %v", r.Cancelled, batches, r.Complete)
 	}
-	if n, _ := b.Live(b.t.Context(), customer); n != 0 {
+	if n, _ := b.Recovery.Live(b.t.Context(), customer); n != 0 {
 		b.t.Errorf("%d move still", n)
 	}
 }
@@ -247,13 +247,13 @@ func eraseTransferredLetter(b *book) {
 	if r := b.erase(candidate); !r.Complete || r.Ended != 1 || r.Cancelled != 1 || r.DeadLetters != 0 || !slices.Equal(r.People, []int64{17}) {
 		b.t.Errorf("erased: %+v", r)
 	}
-	if n, _ := b.Live(b.t.Context(), customer); n != 0 {
+	if n, _ := b.Recovery.Live(b.t.Context(), customer); n != 0 {
 		b.t.Errorf("%d move still", n)
 	}
 	if found := redistest.Dump(b.t, b.redis).Holding(candidate); len(found) > 0 {
 		b.t.Errorf("it is left in %q", found)
 	}
-	if actions, _, err := b.Actions(b.t.Context(), customer, 10); err != nil || len(actions) != 1 || actions[0].Count != 2 {
+	if actions, _, err := b.AuditLog.Actions(b.t.Context(), customer, 10); err != nil || len(actions) != 1 || actions[0].Count != 2 {
 		b.t.Errorf("recorded: %+v, %v", actions, err)
 	}
 	b.auditIsClean()
@@ -271,7 +271,7 @@ func eraseDuringArrivals(b *book) {
 	b.redis.AddHook(&comes)
 	r := b.erase("c-1")
 	comes.before = nil
-	n, err := b.Live(b.t.Context(), customer)
+	n, err := b.Recovery.Live(b.t.Context(), customer)
 	if err != nil || r.Complete || len(r.InWork) != 1 || n != 1 || r.InWork[0].Batch != b.batch || r.InWork[0].State != store.Queued || r.Cancelled < 2 {
 		b.t.Errorf("while they keep coming: %+v, and %d move, %v", r, n, err)
 	}
@@ -289,10 +289,10 @@ func eraseKeepsOthers(b *book) {
 	if r := b.erase("c-1"); r.Cancelled != 1 {
 		b.t.Errorf("erased: %+v", r)
 	}
-	if _, err := b.Payload(b.t.Context(), other); err != nil {
+	if _, err := b.DeadLetters.Payload(b.t.Context(), other); err != nil {
 		b.t.Errorf("the data of another one: %v", err)
 	}
-	if m, _ := b.Markers(b.t.Context(), customer, []string{"c-3"}); m["c-3"].Person != 18 {
+	if m, _ := b.Candidates.Markers(b.t.Context(), customer, []string{"c-3"}); m["c-3"].Person != 18 {
 		b.t.Error("the marker of another one is gone")
 	}
 	if c := b.counts(); c.Accepted != 3 || c.Cancelled != 1 || c.Created != 1 || c.Moving() != 1 {
@@ -303,7 +303,7 @@ func eraseKeepsOthers(b *book) {
 
 func eraseEndsTheBatch(b *book) {
 	b.accept("c-1", "c-1@example.com")
-	if err := b.CloseBatch(b.t.Context(), b.batch, 0); err != nil {
+	if err := b.Batches.CloseBatch(b.t.Context(), b.batch, 0); err != nil {
 		b.t.Fatal(err)
 	}
 	b.erase("c-1")
@@ -315,7 +315,7 @@ func eraseEndsTheBatch(b *book) {
 func eraseIsRecorded(b *book) {
 	b.accept("c-1", "c-1@example.com")
 	r := b.erase("c-1")
-	actions, _, err := b.Actions(b.t.Context(), customer, 10)
+	actions, _, err := b.AuditLog.Actions(b.t.Context(), customer, 10)
 	if err != nil || len(actions) != 1 {
 		b.t.Fatalf("actions: %+v, %v", actions, err)
 	}
@@ -339,7 +339,7 @@ func (b *book) again(spec store.BatchSpec) {
 	b.t.Helper()
 	spec.Customer = customer
 	var err error
-	if b.batch, _, err = b.OpenBatch(b.t.Context(), spec); err != nil {
+	if b.batch, _, err = b.Batches.OpenBatch(b.t.Context(), spec); err != nil {
 		b.t.Fatal(err)
 	}
 }

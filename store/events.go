@@ -24,7 +24,7 @@ type Event struct {
 const keptEvents = 200
 
 // addEvent adds an event for the customer.
-func (l *Ledger) addEvent(ctx context.Context, customer, kind, text string) error {
+func (l *base) addEvent(ctx context.Context, customer, kind, text string) error {
 	now, err := l.nowAt(ctx, eventsKey(customer))
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func (l *Ledger) addEvent(ctx context.Context, customer, kind, text string) erro
 }
 
 // Events lists a customer's last n events, newest first.
-func (l *Ledger) Events(ctx context.Context, customer string, n int) ([]Event, error) {
+func (l *AuditLog) Events(ctx context.Context, customer string, n int) ([]Event, error) {
 	messages, err := l.redis.XRevRangeN(ctx, eventsKey(customer), "+", "-", int64(n)).Result()
 	if err != nil {
 		return nil, fmt.Errorf("list events: %w", err)
@@ -57,7 +57,7 @@ const breakersKept = 10 * time.Minute
 
 // RecordBreaker publishes the state of one worker's circuit breaker for a customer. Closed breakers
 // are not stored.
-func (l *Ledger) RecordBreaker(ctx context.Context, customer, worker, state string) error {
+func (l *AuditLog) RecordBreaker(ctx context.Context, customer, worker, state string) error {
 	key := breakersKey(customer)
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		if state == "closed" {

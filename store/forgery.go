@@ -53,7 +53,7 @@ func forgeryFields(f Forgery) (count, last string) {
 
 // RecordForgery counts a rejected forgery, for the check to report.
 func (l *Ledger) RecordForgery(ctx context.Context, customer string, f Forgery) error {
-	now, err := l.Now(ctx)
+	now, err := l.nowAt(ctx, lanesKey)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (l *Ledger) RecordForgery(ctx context.Context, customer string, f Forgery) 
 
 // forgeries reports recently rejected forgeries, and a forged connection.
 func (a *auditor) forgeries(ctx context.Context) error {
-	found, err := a.ConnectionsOf(ctx, a.customer)
+	found, err := a.Connections.ConnectionsOf(ctx, a.customer)
 	if err != nil {
 		return err
 	}

@@ -40,18 +40,18 @@ func TestFullRedisTakesOperatorsActions(t *testing.T) {
 	_, others := testrig.Accept(t, l, "1234", 8, testrig.Numbered(100, 2)...)
 	testrig.GiveUp(t, l, "job_not_found", testrig.NoJob, refs[0], refs[1])
 	claimed, held := testrig.Claim(t, l, refs[2]), testrig.Claim(t, l, refs[3])
-	key, token, err := l.NewAPIKey(ctx, store.APIKey{Name: "a test", Scopes: []string{"admin"}}, now)
+	key, token, err := l.Access.NewAPIKey(ctx, store.APIKey{Name: "a test", Scopes: []string{"admin"}}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	conn := store.Connection{Customer: "1234", Username: "export-user", Password: "hunter2-hunter2", PortalURLs: "https://api.icims.com/customers/1234/search/portals/1?staleness=0"}
-	if _, err := l.AddConnection(ctx, conn, "a test", ""); err != nil {
+	if _, err := l.Connections.AddConnection(ctx, conn, "a test", ""); err != nil {
 		t.Fatal(err)
 	}
 	fill(t, client)
 
 	producer := store.NewLedger(client, keys)
-	if _, _, err := producer.OpenBatch(ctx, store.BatchSpec{Customer: "1234", Job: 9}); !errors.Is(err, store.ErrMemoryReserved) {
+	if _, _, err := producer.Batches.OpenBatch(ctx, store.BatchSpec{Customer: "1234", Job: 9}); !errors.Is(err, store.ErrMemoryReserved) {
 		t.Errorf("a batch was opened: %v", err)
 	}
 	if _, err := producer.AcceptFor(ctx, store.BatchSpec{Customer: "1234", Job: 7}, batch, []store.NewExport{{Export: keys.ExportID(string(batch), "c-9"), Candidate: "c-9", Payload: []byte("{}")}}, store.Rows{}, store.NormalQueue); !errors.Is(err, store.ErrMemoryReserved) {
@@ -66,16 +66,16 @@ func TestFullRedisTakesOperatorsActions(t *testing.T) {
 	}
 	must("finish", l.Finish(ctx, claimed, store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17, Job: 7, Workflow: 3}))
 	must("hold", l.Hold(ctx, held, store.Hold{To: store.Deferred, Reason: "paused", Delay: time.Minute}))
-	must("pause", l.Pause(ctx, "1234", store.Pause{By: "ana", Why: "x"}))
-	if p, err := l.PauseOf(ctx, "1234"); err != nil || p == nil {
+	must("pause", l.Lanes.Pause(ctx, "1234", store.Pause{By: "ana", Why: "x"}))
+	if p, err := l.Lanes.PauseOf(ctx, "1234"); err != nil || p == nil {
 		t.Errorf("the pause is %+v, %v", p, err)
 	}
-	_, err = l.Resume(ctx, "1234", "ana", "x")
+	_, err = l.Lanes.Resume(ctx, "1234", "ana", "x")
 	must("resume", err)
-	must("discard", l.Discard(ctx, refs[0], "ana", "x"))
-	err = l.Revive(ctx, refs[1], "ana", "x")
+	must("discard", l.DeadLetters.Discard(ctx, refs[0], "ana", "x"))
+	err = l.DeadLetters.Revive(ctx, refs[1], "ana", "x")
 	must("retry", err)
-	receipt, err := l.Erase(ctx, "1234", "c-00004", store.EraseOptions{Who: "ana", Why: "x"})
+	receipt, err := l.Candidates.Erase(ctx, "1234", "c-00004", store.EraseOptions{Who: "ana", Why: "x"})
 	if must("erase", err); !receipt.Complete {
 		t.Errorf("erased: %+v", receipt)
 	}
@@ -87,15 +87,15 @@ func TestFullRedisTakesOperatorsActions(t *testing.T) {
 	if must("cancel a customer", err); c.Cancelled != len(others) {
 		t.Errorf("canceled: %+v", c)
 	}
-	must("journal", l.AppendAuditLog(ctx, store.AuditLogEntry{What: "a test", Outcome: store.JournalDone}))
-	err = l.RemoveConnection(ctx, "1234", 1, "ana", "x")
+	must("journal", l.AuditLog.AppendAuditLog(ctx, store.AuditLogEntry{What: "a test", Outcome: store.JournalDone}))
+	err = l.Connections.RemoveConnection(ctx, "1234", 1, "ana", "x")
 	must("remove a connection", err)
-	_, err = l.RevokeAPIKey(ctx, key.ID, now)
+	_, err = l.Access.RevokeAPIKey(ctx, key.ID, now)
 	must("revoke", err)
-	if _, err := l.CheckAPIKey(ctx, token, now); !errors.Is(err, store.ErrAPIKeyRefused) {
+	if _, err := l.Access.CheckAPIKey(ctx, token, now); !errors.Is(err, store.ErrAPIKeyRefused) {
 		t.Errorf("the revoked key: %v", err)
 	}
-	if live, err := l.Live(ctx, "1234"); err != nil || live != 0 {
+	if live, err := l.Recovery.Live(ctx, "1234"); err != nil || live != 0 {
 		t.Errorf("%d exports still move, %v", live, err)
 	}
 }
@@ -126,7 +126,7 @@ func TestMemoryReserveIsKeptFromProducers(t *testing.T) {
 	}
 	for percent, refused := range map[int]bool{40: true, 95: false, 100: false} {
 		l := store.NewLedger(client, keys, store.WithAcceptMemory(percent))
-		_, _, err := l.OpenBatch(ctx, store.BatchSpec{Customer: "1234", Job: 7})
+		_, _, err := l.Batches.OpenBatch(ctx, store.BatchSpec{Customer: "1234", Job: 7})
 		if errors.Is(err, store.ErrMemoryReserved) != refused || !refused && err != nil {
 			t.Errorf("with %d%%: %v", percent, err)
 		}
@@ -139,7 +139,7 @@ func TestMemoryReserveIsKeptFromProducers(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := store.NewLedger(client, keys, store.WithAcceptMemory(40))
-	if _, _, err := l.OpenBatch(ctx, store.BatchSpec{Customer: "1234", Job: 7}); err != nil {
+	if _, _, err := l.Batches.OpenBatch(ctx, store.BatchSpec{Customer: "1234", Job: 7}); err != nil {
 		t.Errorf("without INFO: %v", err)
 	}
 }

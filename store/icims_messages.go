@@ -39,7 +39,7 @@ func splitWords(e Entry) (Entry, *words) {
 }
 
 // sealWords renders words as the prefix of the entry.
-func (l *Ledger) sealWords(ref Ref, w *words) (string, error) {
+func (l *base) sealWords(ref Ref, w *words) (string, error) {
 	data, err := json.Marshal(w)
 	if err != nil {
 		return "", fmt.Errorf("encode messages of iCIMS: %w", err)
@@ -52,7 +52,7 @@ func (l *Ledger) sealWords(ref Ref, w *words) (string, error) {
 type allWords []words
 
 // openWords opens what it can: the timeline is useful without the rest.
-func (l *Ledger) openWords(ref Ref, sealed []string) allWords {
+func (l *base) openWords(ref Ref, sealed []string) allWords {
 	var all allWords
 	for _, item := range sealed {
 		var w words

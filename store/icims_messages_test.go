@@ -28,11 +28,11 @@ func TestICIMSMessagesEndWithTheDeadLetter(t *testing.T) {
 	for name, end := range map[string]func(*testing.T, *book, store.Ref){
 		"discarded": func(t *testing.T, b *book, ref store.Ref) {
 			t.Helper()
-			must(t, b.Discard(t.Context(), ref, "ana", "not needed"))
+			must(t, b.DeadLetters.Discard(t.Context(), ref, "ana", "not needed"))
 		},
 		"retried with success": func(t *testing.T, b *book, ref store.Ref) {
 			t.Helper()
-			if err := b.Revive(t.Context(), ref, "ana", "mended"); err != nil {
+			if err := b.DeadLetters.Revive(t.Context(), ref, "ana", "mended"); err != nil {
 				t.Fatal(err)
 			}
 			b.finish(b.claimed(ref), store.Finish{To: store.Done, Counter: store.CountCreated, Person: 7})
@@ -45,7 +45,7 @@ func TestICIMSMessagesEndWithTheDeadLetter(t *testing.T) {
 		},
 		"erased": func(t *testing.T, b *book, ref store.Ref) {
 			t.Helper()
-			if _, err := b.Erase(t.Context(), customer, "c-1", store.EraseOptions{}); err != nil {
+			if _, err := b.Candidates.Erase(t.Context(), customer, "c-1", store.EraseOptions{}); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -56,7 +56,7 @@ func TestICIMSMessagesEndWithTheDeadLetter(t *testing.T) {
 				b := openBook(t, client, store.BatchSpec{Job: 999})
 				ref := b.accept("c-1", "ottoline@example.com")
 				b.finish(b.claimed(ref), refused(store.Dead, store.CountDead))
-				must(t, b.CloseBatch(t.Context(), b.batch, 0))
+				must(t, b.Batches.CloseBatch(t.Context(), b.batch, 0))
 				told := func() string {
 					t.Helper()
 					story, err := b.Timeline(t.Context(), ref)

@@ -23,7 +23,7 @@ type rowShift struct {
 }
 
 // InputRows reads the rows of a batch. For an unknown batch, rows and positions are equal.
-func (l *Ledger) InputRows(ctx context.Context, batch BatchID) (InputRows, error) {
+func (l *Batches) InputRows(ctx context.Context, batch BatchID) (InputRows, error) {
 	text, err := l.redis.HGet(ctx, batchKey(batch), "sh").Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return InputRows{}, fmt.Errorf("read batch: %w", err)

@@ -27,7 +27,7 @@ func TestResultsHaveInputRows(t *testing.T) {
 		}
 		are := func(want ...int) {
 			t.Helper()
-			page, err := b.Results(t.Context(), b.batch, store.ResultFilter{}, 0, 100)
+			page, err := b.Batches.Results(t.Context(), b.batch, store.ResultFilter{}, 0, 100)
 			if err != nil || len(page.Results) != len(want) {
 				t.Fatalf("%d results, %v", len(page.Results), err)
 			}
@@ -78,7 +78,7 @@ func TestRowShiftsAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	rows, err := b.InputRows(t.Context(), b.batch)
+	rows, err := b.Batches.InputRows(t.Context(), b.batch)
 	if err != nil || rows.At(1) != 2 || rows.At(500) != 1000 || rows.At(n) != 0 {
 		t.Errorf("rows %d, %d and %d, %v", rows.At(1), rows.At(500), rows.At(n), err)
 	}

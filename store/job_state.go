@@ -68,7 +68,7 @@ func (l *Ledger) RecordJob(ctx context.Context, customer string, job int64, stat
 
 // settledLetters returns the candidate's dead letters that a workflow for the claim's batch
 // settles, each with its timeline entry.
-func (l *Ledger) settledLetters(c *Claim, f Finish) ([]any, error) {
+func (l *base) settledLetters(c *Claim, f Finish) ([]any, error) {
 	if f.To != Done || f.Workflow == 0 {
 		return nil, nil
 	}

@@ -96,7 +96,7 @@ var ErrJobsMoved = errors.New("the job list changed meanwhile")
 
 // Jobs reads a customer's list. If its version is that of known, Jobs returns known. A list that
 // this keyset cannot open counts as missing and is read from iCIMS again.
-func (l *Ledger) Jobs(ctx context.Context, customer string, known JobList) (JobList, error) {
+func (l *JobLists) Jobs(ctx context.Context, customer string, known JobList) (JobList, error) {
 	key := jobsKey(customer)
 	version, err := l.redis.HGet(ctx, key, "v").Int64()
 	if err != nil && !errors.Is(err, redis.Nil) {
@@ -125,7 +125,7 @@ func (l *Ledger) Jobs(ctx context.Context, customer string, known JobList) (JobL
 	return list, nil
 }
 
-func (l *Ledger) openJobs(customer string, chunks []string) (jobs []ListedJob, ok bool) {
+func (l *base) openJobs(customer string, chunks []string) (jobs []ListedJob, ok bool) {
 	for _, sealed := range chunks {
 		data, err := l.keys.Open([]byte(sealed), jobChunksKey(customer))
 		if err == nil {
@@ -163,7 +163,7 @@ func readJobsHead(fields map[string]string) JobList {
 
 // SaveJobs replaces the list of the same version and adds the calls made since. It returns the list
 // as stored, with its new version, or ErrJobsMoved if the version has changed.
-func (l *Ledger) SaveJobs(ctx context.Context, customer string, list JobList, calls int, now time.Time) (JobList, error) {
+func (l *JobLists) SaveJobs(ctx context.Context, customer string, list JobList, calls int, now time.Time) (JobList, error) {
 	args := []any{"all"}
 	for chunk := range slices.Chunk(list.Jobs, jobChunk) {
 		sealed, err := l.sealJobs(customer, chunk)
@@ -177,7 +177,7 @@ func (l *Ledger) SaveJobs(ctx context.Context, customer string, list JobList, ca
 
 // SaveJobsAt is SaveJobs for a list with the same jobs, of which only those at the given positions
 // changed.
-func (l *Ledger) SaveJobsAt(ctx context.Context, customer string, list JobList, places []int, calls int, now time.Time) (JobList, error) {
+func (l *JobLists) SaveJobsAt(ctx context.Context, customer string, list JobList, places []int, calls int, now time.Time) (JobList, error) {
 	changed := make([]int, len(places))
 	for i, place := range places {
 		changed[i] = place / jobChunk
@@ -194,7 +194,7 @@ func (l *Ledger) SaveJobsAt(ctx context.Context, customer string, list JobList, 
 	return l.writeJobs(ctx, customer, list, args, calls, now)
 }
 
-func (l *Ledger) sealJobs(customer string, jobs []ListedJob) ([]byte, error) {
+func (l *base) sealJobs(customer string, jobs []ListedJob) ([]byte, error) {
 	data, err := packJobs(jobs)
 	if err != nil {
 		return nil, err
@@ -202,7 +202,7 @@ func (l *Ledger) sealJobs(customer string, jobs []ListedJob) ([]byte, error) {
 	return l.keys.Seal(data, jobChunksKey(customer))
 }
 
-func (l *Ledger) writeJobs(ctx context.Context, customer string, list JobList, chunks []any, calls int, now time.Time) (JobList, error) {
+func (l *base) writeJobs(ctx context.Context, customer string, list JobList, chunks []any, calls int, now time.Time) (JobList, error) {
 	list.Spent, list.Day = list.SpentOn(now)+calls, now.UTC().Format(time.DateOnly)
 	bad := make([]string, 0, len(list.Unreadable))
 	for place, reason := range list.Unreadable {
@@ -226,7 +226,7 @@ func (l *Ledger) writeJobs(ctx context.Context, customer string, list JobList, c
 }
 
 // ForgetJobs deletes a customer's list.
-func (l *Ledger) ForgetJobs(ctx context.Context, customer string) error {
+func (l *JobLists) ForgetJobs(ctx context.Context, customer string) error {
 	if err := l.redis.Del(ctx, jobsKey(customer), jobChunksKey(customer)).Err(); err != nil {
 		return fmt.Errorf("delete jobs: %w", err)
 	}

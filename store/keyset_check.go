@@ -36,7 +36,7 @@ func (e *KeysetError) Error() string {
 
 // CheckKeyset compares the keyset with the store's check values, and adds those of its primary key
 // if missing. It returns a *KeysetError on mismatch. Call it at start in every process that seals.
-func (l *Ledger) CheckKeyset(ctx context.Context) error {
+func (l *Checks) CheckKeyset(ctx context.Context) error {
 	hash := l.keys.hash("check")
 	values, err := l.redis.HGetAll(ctx, keysetKey).Result()
 	if err == nil && values[hashingCheck] == "" {
@@ -73,7 +73,7 @@ func (l *Ledger) CheckKeyset(ctx context.Context) error {
 }
 
 // enterKey adds the check value of the key that seals.
-func (l *Ledger) enterKey(ctx context.Context) error {
+func (l *base) enterKey(ctx context.Context) error {
 	sealed, err := l.keys.Seal([]byte("check"), checkPlace(l.keys.Primary()))
 	if err != nil {
 		return err
@@ -90,15 +90,15 @@ func (l *Ledger) enterKey(ctx context.Context) error {
 }
 
 // AdoptKeyset makes the keyset the store's. Values sealed with other keys can no longer be opened.
-func (l *Ledger) AdoptKeyset(ctx context.Context) error {
+func (l *Checks) AdoptKeyset(ctx context.Context) error {
 	if err := l.redis.Del(ctx, keysetKey).Err(); err != nil {
 		return fmt.Errorf("adopt keyset: %w", err)
 	}
-	return l.CheckKeyset(ctx)
+	return l.Checks.CheckKeyset(ctx)
 }
 
 // forgetKeys removes the check values of keys that have no values left in the store.
-func (l *Ledger) forgetKeys(ctx context.Context, ids []KeyID) error {
+func (l *base) forgetKeys(ctx context.Context, ids []KeyID) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -113,7 +113,7 @@ func (l *Ledger) forgetKeys(ctx context.Context, ids []KeyID) error {
 }
 
 // CheckedKeys lists the sealing keys with a check value in the store.
-func (l *Ledger) CheckedKeys(ctx context.Context) ([]KeyID, error) {
+func (l *Checks) CheckedKeys(ctx context.Context) ([]KeyID, error) {
 	fields, err := l.redis.HKeys(ctx, keysetKey).Result()
 	if err != nil {
 		return nil, fmt.Errorf("read check values: %w", err)

@@ -26,17 +26,17 @@ var (
 )
 
 // Announce notifies the workers that the customer has work.
-func (l *Ledger) Announce(ctx context.Context, customer string) error {
+func (l *Lanes) Announce(ctx context.Context, customer string) error {
 	return l.announce(ctx, customer, false)
 }
 
 // WakeLane makes a waiting customer want its lane now, because the reason for waiting may be gone. It
 // has no effect on a customer without work.
-func (l *Ledger) WakeLane(ctx context.Context, customer string) error {
+func (l *Lanes) WakeLane(ctx context.Context, customer string) error {
 	return l.announce(ctx, customer, true)
 }
 
-func (l *Ledger) announce(ctx context.Context, customer string, listedOnly bool) error {
+func (l *base) announce(ctx context.Context, customer string, listedOnly bool) error {
 	n, err := announceScript.of(l).Run(ctx, l.redis, []string{lanesKey}, customer, flag(listedOnly)).Int()
 	if err != nil {
 		return fmt.Errorf("announce work: %w", err)
@@ -48,7 +48,7 @@ func (l *Ledger) announce(ctx context.Context, customer string, listedOnly bool)
 }
 
 // publishChange makes workers check whether a customer's lane must close.
-func (l *Ledger) publishChange(ctx context.Context, customer string) {
+func (l *base) publishChange(ctx context.Context, customer string) {
 	l.publish(ctx, lanesChannel, customer+changed)
 }
 
@@ -57,7 +57,7 @@ func (l *Ledger) publishChange(ctx context.Context, customer string) {
 //
 // Messages are hints: a worker that misses one reads the same from a key within seconds. So a
 // failure to send is not an error. It is reported once, until sending works again.
-func (l *Ledger) publish(ctx context.Context, channel, message string) {
+func (l *base) publish(ctx context.Context, channel, message string) {
 	cmd := redis.NewIntCmd(ctx, "publish", channel, message)
 	cmd.SetFirstKeyPos(1)
 	err := l.redis.Process(ctx, cmd)
@@ -75,16 +75,16 @@ type Announced struct {
 }
 
 // Announced lists all customers with work, longest-waiting first.
-func (l *Ledger) Announced(ctx context.Context) ([]Announced, error) {
+func (l *Lanes) Announced(ctx context.Context) ([]Announced, error) {
 	return l.listed(ctx, "+inf")
 }
 
 // Wanted lists the customers that want a lane before a time of the Redis clock.
-func (l *Ledger) Wanted(ctx context.Context, by time.Time) ([]Announced, error) {
+func (l *Lanes) Wanted(ctx context.Context, by time.Time) ([]Announced, error) {
 	return l.listed(ctx, strconv.FormatInt(by.UnixMicro(), 10))
 }
 
-func (l *Ledger) listed(ctx context.Context, by string) ([]Announced, error) {
+func (l *base) listed(ctx context.Context, by string) ([]Announced, error) {
 	found, err := l.redis.ZRangeByScoreWithScores(ctx, lanesKey, &redis.ZRangeBy{Min: "-inf", Max: by}).Result()
 	if err != nil {
 		return nil, fmt.Errorf("read announced lanes: %w", err)
@@ -102,7 +102,7 @@ func announcedAt(customer string, score float64) Announced {
 
 // AnnouncedOf reads the entries of customers, to pass them to Rest and Withdraw. The result leaves
 // out customers that are not listed.
-func (l *Ledger) AnnouncedOf(ctx context.Context, customers ...string) (map[string]Announced, error) {
+func (l *Lanes) AnnouncedOf(ctx context.Context, customers ...string) (map[string]Announced, error) {
 	listed := make(map[string]Announced, len(customers))
 	if len(customers) == 0 {
 		return listed, nil
@@ -120,17 +120,17 @@ func (l *Ledger) AnnouncedOf(ctx context.Context, customers ...string) (map[stri
 }
 
 // WithdrawLane removes a customer whose work is done from the list, unless it was announced again.
-func (l *Ledger) WithdrawLane(ctx context.Context, a Announced) (bool, error) {
+func (l *Lanes) WithdrawLane(ctx context.Context, a Announced) (bool, error) {
 	return l.updateLane(ctx, a, "")
 }
 
 // PostponeLane postpones the next lane of a customer whose work waits, by ten minutes at most, unless it
 // was announced again.
-func (l *Ledger) PostponeLane(ctx context.Context, a Announced, until time.Time) (bool, error) {
+func (l *Lanes) PostponeLane(ctx context.Context, a Announced, until time.Time) (bool, error) {
 	return l.updateLane(ctx, a, strconv.FormatInt(until.UnixMicro(), 10))
 }
 
-func (l *Ledger) updateLane(ctx context.Context, a Announced, until string) (bool, error) {
+func (l *base) updateLane(ctx context.Context, a Announced, until string) (bool, error) {
 	n, err := postponeScript.of(l).Run(ctx, l.redis, []string{lanesKey}, a.Customer, a.stamp, until, maxLaneDelay.Milliseconds()).Int()
 	if err != nil {
 		return false, fmt.Errorf("postpone a lane: %w", err)
@@ -154,8 +154,8 @@ const announcementsAhead = 256
 
 // Announcements delivers announcements until ctx ends. It misses those sent while Redis is
 // unreachable: use Announced to list all customers with work.
-func (l *Ledger) Announcements(ctx context.Context) <-chan Announcement {
-	return listen(ctx, l, lanesChannel, announcementsAhead, announcement)
+func (l *Lanes) Announcements(ctx context.Context) <-chan Announcement {
+	return listen(ctx, l.base, lanesChannel, announcementsAhead, announcement)
 }
 
 // subscriptionCheck is how long a subscription waits without a message before it checks that Redis
@@ -164,7 +164,7 @@ const subscriptionCheck = 15 * time.Second
 
 // listen delivers messages of a channel until ctx ends, and buffers up to ahead of them. It drops a
 // message that makes read panic.
-func listen[T any](ctx context.Context, l *Ledger, channel string, ahead int, read func(message string) T) <-chan T {
+func listen[T any](ctx context.Context, l *base, channel string, ahead int, read func(message string) T) <-chan T {
 	subscription := l.redis.Subscribe(ctx, channel)
 	out := make(chan T, ahead)
 	go func() {

@@ -40,7 +40,7 @@ type lanesBook struct{ *book }
 func (b *lanesBook) announce(customers ...string) {
 	b.t.Helper()
 	for _, c := range customers {
-		if err := b.Announce(b.t.Context(), c); err != nil {
+		if err := b.Lanes.Announce(b.t.Context(), c); err != nil {
 			b.t.Fatal(err)
 		}
 	}
@@ -58,7 +58,7 @@ func (b *lanesBook) now() time.Time {
 // wanted lists the customers that want a lane before a time.
 func (b *lanesBook) wanted(by time.Time) []string {
 	b.t.Helper()
-	listed, err := b.Wanted(b.t.Context(), by)
+	listed, err := b.Lanes.Wanted(b.t.Context(), by)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func (b *lanesBook) wanted(by time.Time) []string {
 
 func (b *lanesBook) listed(customer string) store.Announced {
 	b.t.Helper()
-	listed, err := b.AnnouncedOf(b.t.Context(), customer, "99")
+	listed, err := b.Lanes.AnnouncedOf(b.t.Context(), customer, "99")
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func (b *lanesBook) listed(customer string) store.Announced {
 
 func (b *lanesBook) rest(a store.Announced, until time.Time) bool {
 	b.t.Helper()
-	rests, err := b.PostponeLane(b.t.Context(), a, until)
+	rests, err := b.Lanes.PostponeLane(b.t.Context(), a, until)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func restingCustomer(b *lanesBook) {
 	b.expect("now", b.wanted(b.now()), "2")
 	b.expect("a moment before", b.wanted(until.Add(-time.Second)), "2")
 	b.expect("then", b.wanted(until), "1", "2")
-	if all, err := b.Announced(b.t.Context()); len(all) != 2 || err != nil {
+	if all, err := b.Lanes.Announced(b.t.Context()); len(all) != 2 || err != nil {
 		b.t.Errorf("listed: %v, %v", all, err)
 	}
 }
@@ -123,7 +123,7 @@ func hastening(b *lanesBook) {
 	b.announce("1")
 	b.rest(b.listed("1"), b.now().Add(time.Minute))
 	for _, c := range []string{"1", "2"} {
-		if err := b.WakeLane(b.t.Context(), c); err != nil {
+		if err := b.Lanes.WakeLane(b.t.Context(), c); err != nil {
 			b.t.Fatal(err)
 		}
 	}
@@ -146,11 +146,11 @@ func closeAnnouncements(b *lanesBook) {
 		if b.rest(read, b.now().Add(time.Minute)) {
 			b.t.Fatal("it rests although it was announced since")
 		}
-		if gone, err := b.WithdrawLane(b.t.Context(), read); gone || err != nil {
+		if gone, err := b.Lanes.WithdrawLane(b.t.Context(), read); gone || err != nil {
 			b.t.Fatalf("it was withdrawn although it was announced since: %v, %v", gone, err)
 		}
 	}
-	if gone, err := b.WithdrawLane(b.t.Context(), b.listed("1")); !gone || err != nil {
+	if gone, err := b.Lanes.WithdrawLane(b.t.Context(), b.listed("1")); !gone || err != nil {
 		b.t.Errorf("not withdrawn: %v, %v", gone, err)
 	}
 }
@@ -167,7 +167,7 @@ func announcementsRaceTheClosing(b *lanesBook) {
 				if err := b.redis.Incr(b.t.Context(), "work").Err(); err != nil {
 					b.t.Error(err)
 				}
-				if err := b.Announce(b.t.Context(), "1"); err != nil {
+				if err := b.Lanes.Announce(b.t.Context(), "1"); err != nil {
 					b.t.Error(err)
 				}
 			}
@@ -198,7 +198,7 @@ func announcementsRaceTheClosing(b *lanesBook) {
 				closed++
 			}
 		default:
-			gone, err := b.WithdrawLane(b.t.Context(), read)
+			gone, err := b.Lanes.WithdrawLane(b.t.Context(), read)
 			if err != nil {
 				b.t.Fatal(err)
 			}
@@ -214,10 +214,10 @@ func announcementsRaceTheClosing(b *lanesBook) {
 
 func registryOfWorkers(b *lanesBook) {
 	ctx := b.t.Context()
-	if _, err := b.Beat(ctx, store.Peer{Worker: "a", Lanes: 3, Free: 7, Refuses: []string{"12", "13"}}); err != nil {
+	if _, err := b.Workers.Beat(ctx, store.Peer{Worker: "a", Lanes: 3, Free: 7, Refuses: []string{"12", "13"}}); err != nil {
 		b.t.Fatal(err)
 	}
-	fleet, err := b.Beat(ctx, store.Peer{Worker: "b", Free: -1})
+	fleet, err := b.Workers.Beat(ctx, store.Peer{Worker: "b", Free: -1})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -236,22 +236,22 @@ func registryOfWorkers(b *lanesBook) {
 	if err := b.redis.HSet(ctx, "ix:workers", "a", silent(50*time.Second), "b", silent(2*time.Minute)).Err(); err != nil {
 		b.t.Fatal(err)
 	}
-	if _, err := b.Beat(ctx, store.Peer{Worker: "c"}); err != nil {
+	if _, err := b.Workers.Beat(ctx, store.Peer{Worker: "c"}); err != nil {
 		b.t.Fatal(err)
 	}
-	if fleet, err = b.Fleet(ctx); err != nil || len(fleet.Workers) != 2 || fleet.Workers["b"].Worker != "" {
+	if fleet, err = b.Workers.Fleet(ctx); err != nil || len(fleet.Workers) != 2 || fleet.Workers["b"].Worker != "" {
 		b.t.Errorf("one that has been silent for two minutes stays, or one silent for less goes: %+v, %v", fleet, err)
 	}
-	if err := b.Leave(ctx, "c"); err != nil {
+	if err := b.Workers.Leave(ctx, "c"); err != nil {
 		b.t.Fatal(err)
 	}
-	if _, err := b.Beat(ctx, store.Peer{Worker: "a"}); err != nil {
+	if _, err := b.Workers.Beat(ctx, store.Peer{Worker: "a"}); err != nil {
 		b.t.Fatal(err)
 	}
-	if err := b.Leave(ctx, "a"); err != nil {
+	if err := b.Workers.Leave(ctx, "a"); err != nil {
 		b.t.Fatal(err)
 	}
-	if fleet, err = b.Fleet(ctx); err != nil || len(fleet.Workers) != 0 {
+	if fleet, err = b.Workers.Fleet(ctx); err != nil || len(fleet.Workers) != 0 {
 		b.t.Errorf("after it left: %+v, %v", fleet, err)
 	}
 }

@@ -14,8 +14,54 @@ import (
 )
 
 // Ledger records every export: its acceptance, its state and its outcome. It is the source of
-// truth; the queue only decides when an export runs.
-type Ledger struct {
+// truth; the queue only decides when an export runs. Its fields give access to the other data in
+// the same Redis.
+type Ledger struct{ *base }
+
+// The parts of the store. All share the connection to Redis and the keyset.
+type (
+	// Batches reads and closes batches.
+	Batches struct{ *base }
+	// DeadLetters lists failed exports, retries and discards them.
+	DeadLetters struct{ *base }
+	// Candidates is what is known of candidates over all batches: exports, success markers, samples
+	// of what was sent.
+	Candidates struct{ *base }
+	// Recovery finds exports that something must happen to, for the sweep.
+	Recovery struct{ *base }
+	// Lanes records which customers want a lane, and pauses.
+	Lanes struct{ *base }
+	// Workers records the heartbeats of worker processes and losses of Redis.
+	Workers struct{ *base }
+	// Control records control tasks: verifications, job lists, read-backs.
+	Control struct{ *base }
+	// Connections keeps the customers' connections and tenant profiles.
+	Connections struct{ *base }
+	// JobLists keeps the customers' job lists.
+	JobLists struct{ *base }
+	// Access keeps API keys and console sessions.
+	Access struct{ *base }
+	// AuditLog keeps what administrators changed, and the recent activity of each customer.
+	AuditLog struct{ *base }
+	// Checks checks the records, the keyset and Redis itself.
+	Checks struct{ *base }
+)
+
+// base is what the parts share.
+type base struct {
+	Batches     *Batches
+	DeadLetters *DeadLetters
+	Candidates  *Candidates
+	Recovery    *Recovery
+	Lanes       *Lanes
+	Workers     *Workers
+	Control     *Control
+	Connections *Connections
+	JobLists    *JobLists
+	Access      *Access
+	AuditLog    *AuditLog
+	Checks      *Checks
+
 	redis     redis.UniversalClient
 	keys      *Keyset
 	retention time.Duration
@@ -60,7 +106,11 @@ func OnPublishError(report func(error)) Option { return func(l *Ledger) { l.onPu
 
 // NewLedger returns a ledger stored in the client's Redis.
 func NewLedger(client redis.UniversalClient, keys *Keyset, options ...Option) *Ledger {
-	l := &Ledger{redis: client, keys: keys, retention: DefaultRetention, journalAge: DefaultAuditLogAge, maxWaiting: DefaultMaxWaiting, acceptMemory: DefaultAcceptMemory}
+	b := &base{redis: client, keys: keys, retention: DefaultRetention, journalAge: DefaultAuditLogAge, maxWaiting: DefaultMaxWaiting, acceptMemory: DefaultAcceptMemory}
+	b.Batches, b.DeadLetters, b.Candidates, b.Recovery = &Batches{b}, &DeadLetters{b}, &Candidates{b}, &Recovery{b}
+	b.Lanes, b.Workers, b.Control, b.Connections = &Lanes{b}, &Workers{b}, &Control{b}, &Connections{b}
+	b.JobLists, b.Access, b.AuditLog, b.Checks = &JobLists{b}, &Access{b}, &AuditLog{b}, &Checks{b}
+	l := &Ledger{b}
 	l.seen.heartbeatToken = make(chan struct{}, 1)
 	l.seen.heartbeatToken <- struct{}{}
 	for _, o := range options {
@@ -117,16 +167,16 @@ type Ref struct {
 func payloadPlace(ref Ref) string { return payloadKey(ref.Customer, ref.Export) }
 
 // IllegalMoves returns how often an illegal transition was requested for a customer's exports.
-func (l *Ledger) IllegalMoves(ctx context.Context, customer string) (int64, error) {
+func (l *Recovery) IllegalMoves(ctx context.Context, customer string) (int64, error) {
 	return l.counter(ctx, customer, "illegal")
 }
 
 // Live returns how many of the customer's exports are in progress.
-func (l *Ledger) Live(ctx context.Context, customer string) (int64, error) {
+func (l *Recovery) Live(ctx context.Context, customer string) (int64, error) {
 	return l.counter(ctx, customer, "live")
 }
 
-func (l *Ledger) counter(ctx context.Context, customer, name string) (int64, error) {
+func (l *base) counter(ctx context.Context, customer, name string) (int64, error) {
 	n, err := l.redis.HGet(ctx, countersKey(customer), name).Int64()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return 0, fmt.Errorf("ledger: read counter: %w", err)

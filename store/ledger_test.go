@@ -40,7 +40,7 @@ func openBookAt(t *testing.T, client redis.UniversalClient, spec store.BatchSpec
 	if spec.Customer == "" {
 		spec.Customer = customer
 	}
-	b.batch, _, err = b.OpenBatch(t.Context(), spec)
+	b.batch, _, err = b.Batches.OpenBatch(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func openBookAt(t *testing.T, client redis.UniversalClient, spec store.BatchSpec
 
 // Accept accepts exports into the book's batch.
 func (b *book) Accept(exports ...store.NewExport) ([]store.Accepted, error) {
-	to, err := b.Batch(b.t.Context(), b.batch)
+	to, err := b.Batches.Batch(b.t.Context(), b.batch)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (b *book) force(ref store.Ref, fieldsAndValues ...any) {
 
 func (b *book) outcome(row int) store.Outcome {
 	b.t.Helper()
-	o, err := b.Outcomes(b.t.Context(), b.batch, row, 1)
+	o, err := b.Batches.Outcomes(b.t.Context(), b.batch, row, 1)
 	if err != nil || len(o) != 1 {
 		b.t.Fatalf("outcomes of row %d: %v, %v", row, o, err)
 	}
@@ -137,7 +137,7 @@ func (b *book) outcome(row int) store.Outcome {
 
 func (b *book) counts() store.Batch {
 	b.t.Helper()
-	s, err := b.Batch(b.t.Context(), b.batch)
+	s, err := b.Batches.Batch(b.t.Context(), b.batch)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func exportToJob(b *book) {
 	b.step(c, store.Step{To: store.Placing, Person: 90210, PersonMade: true, Warnings: "title_cut"})
 	b.finish(c, store.Finish{To: store.Done, Counter: store.CountCreated, Person: 90210, Workflow: 21282, Job: 1709, Warnings: "title_cut"})
 
-	markers, err := b.Markers(b.t.Context(), customer, []string{"c-1", "c-2"})
+	markers, err := b.Candidates.Markers(b.t.Context(), customer, []string{"c-1", "c-2"})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -402,7 +402,7 @@ func deadExport(b *book) {
 		b.t.Errorf("outcome %+v", o)
 	}
 	b.claimed(b.accept("c-2", "a@example.com"))
-	if n, err := b.Live(b.t.Context(), customer); n != 1 || err != nil {
+	if n, err := b.Recovery.Live(b.t.Context(), customer); n != 1 || err != nil {
 		b.t.Errorf("live %d, %v", n, err)
 	}
 }
@@ -417,7 +417,7 @@ func revivedIntent(b *book) {
 			c = b.claim(ref, store.ClaimOptions{Lease: time.Hour})
 		}
 		b.finish(c, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused", Warnings: "title_cut"})
-		if err := b.Revive(b.t.Context(), ref, "on-call", "mended"); err != nil {
+		if err := b.DeadLetters.Revive(b.t.Context(), ref, "on-call", "mended"); err != nil {
 			b.t.Fatal(err)
 		}
 		c = b.claim(ref, store.ClaimOptions{Lease: time.Hour})
@@ -429,14 +429,14 @@ func revivedIntent(b *book) {
 
 func markerJobs(b *book) {
 	finish := func(key string, job, person, workflow int64) store.Marker {
-		batch, _, err := b.OpenBatch(b.t.Context(), store.BatchSpec{Customer: customer, IdempotencyKey: key, Job: job})
+		batch, _, err := b.Batches.OpenBatch(b.t.Context(), store.BatchSpec{Customer: customer, IdempotencyKey: key, Job: job})
 		if err != nil {
 			b.t.Fatal(err)
 		}
 		b.batch = batch
 		b.finish(b.claimed(b.accept("c-1", key+"@example.com")),
 			store.Finish{To: store.Done, Counter: store.CountUpdated, Person: person, Workflow: workflow, Job: job})
-		m, err := b.Markers(b.t.Context(), customer, []string{"c-1"})
+		m, err := b.Candidates.Markers(b.t.Context(), customer, []string{"c-1"})
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -456,7 +456,7 @@ func markerJobs(b *book) {
 
 func batchEnds(b *book) {
 	ref := b.accept("c-1", "a@example.com")
-	if err := b.CloseBatch(b.t.Context(), b.batch, 2); err != nil {
+	if err := b.Batches.CloseBatch(b.t.Context(), b.batch, 2); err != nil {
 		b.t.Fatal(err)
 	}
 	if s := b.counts(); !s.Ended.IsZero() || s.Closed.IsZero() || s.Refused != 2 {
@@ -500,23 +500,23 @@ func redraw(b *book) {
 
 func withdrawal(b *book) {
 	ctx := b.t.Context()
-	if err := b.Announce(ctx, customer); err != nil {
+	if err := b.Lanes.Announce(ctx, customer); err != nil {
 		b.t.Fatal(err)
 	}
-	lanes, err := b.Announced(ctx)
+	lanes, err := b.Lanes.Announced(ctx)
 	if err != nil || len(lanes) != 1 || lanes[0].Customer != customer {
 		b.t.Fatalf("announced %v, %v", lanes, err)
 	}
-	if err := b.Announce(ctx, customer); err != nil {
+	if err := b.Lanes.Announce(ctx, customer); err != nil {
 		b.t.Fatal(err)
 	}
-	if gone, err := b.WithdrawLane(ctx, lanes[0]); gone || err != nil {
+	if gone, err := b.Lanes.WithdrawLane(ctx, lanes[0]); gone || err != nil {
 		b.t.Errorf("withdrawn although announced again: %v, %v", gone, err)
 	}
-	if lanes, err = b.Announced(ctx); err != nil {
+	if lanes, err = b.Lanes.Announced(ctx); err != nil {
 		b.t.Fatal(err)
 	}
-	if gone, err := b.WithdrawLane(ctx, lanes[0]); !gone || err != nil {
+	if gone, err := b.Lanes.WithdrawLane(ctx, lanes[0]); !gone || err != nil {
 		b.t.Errorf("not withdrawn: %v, %v", gone, err)
 	}
 }

@@ -62,7 +62,7 @@ func TestBatchKeysExpireTogether(t *testing.T) {
 				}
 
 				// Discarding it makes the batch expire; accepting it again would keep the batch.
-				if err := b.Discard(t.Context(), refs[0], "somebody", "a test"); err != nil {
+				if err := b.DeadLetters.Discard(t.Context(), refs[0], "somebody", "a test"); err != nil {
 					t.Fatal(err)
 				}
 				left, stories := b.lifetimes(), 0

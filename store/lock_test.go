@@ -80,13 +80,13 @@ func TestDeathRepeatedAfterARetryIsStale(t *testing.T) {
 	c := b.claimed(ref)
 	dead := store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused"}
 	b.finish(c, dead)
-	if err := b.Revive(t.Context(), ref, "on-call", "mended"); err != nil {
+	if err := b.DeadLetters.Revive(t.Context(), ref, "on-call", "mended"); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Finish(t.Context(), c, dead); !errors.Is(err, store.ErrStale) {
 		t.Errorf("the repeated death: %v, want ErrStale", err)
 	}
-	if n, err := b.IllegalMoves(t.Context(), customer); n != 0 || err != nil {
+	if n, err := b.Recovery.IllegalMoves(t.Context(), customer); n != 0 || err != nil {
 		t.Errorf("%d illegal transitions, %v", n, err)
 	}
 }

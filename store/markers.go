@@ -50,7 +50,7 @@ func parseJobs(s string) map[int64]int64 {
 
 // Markers looks up which candidates were exported to the customer's iCIMS. The result leaves out
 // the others.
-func (l *Ledger) Markers(ctx context.Context, customer string, candidates []string) (map[string]Marker, error) {
+func (l *Candidates) Markers(ctx context.Context, customer string, candidates []string) (map[string]Marker, error) {
 	found := make(map[string]Marker, len(candidates))
 	commands := make([]*redis.StringCmd, len(candidates))
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -80,7 +80,7 @@ const (
 
 // EraseMarkers erases all markers of a customer and returns how many there were. These candidates
 // will be sent again. Exports in progress leave no marker; exports that start later do.
-func (l *Ledger) EraseMarkers(ctx context.Context, customer string) (int, error) {
+func (l *Candidates) EraseMarkers(ctx context.Context, customer string) (int, error) {
 	now, err := l.nowAt(ctx, countersKey(customer))
 	if err != nil {
 		return 0, err

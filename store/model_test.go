@@ -75,7 +75,7 @@ func newPlay(t *rapid.T, client redis.UniversalClient, lost *echo, ledger *store
 		{Customer: customer, IdempotencyKey: "second", Job: 1710, IncludePreviouslyExported: true},
 		{Customer: customer, IdempotencyKey: "third", Job: 1711},
 	} {
-		id, _, err := ledger.OpenBatch(t.Context(), spec)
+		id, _, err := ledger.Batches.OpenBatch(t.Context(), spec)
 		p.must(err)
 		p.model.batches = append(p.model.batches, &modelBatch{id: id, job: spec.Job, include: spec.IncludePreviouslyExported, sent: p.model.now})
 		for n, email := range emails {
@@ -264,7 +264,7 @@ func (p *play) send(t *rapid.T) {
 	}
 	twice(t, func() {
 		want := p.model.completeSending(batch, rows)
-		err := p.CompleteSending(t.Context(), batch.id, &store.Refused{}, store.Rows{Before: len(exports), Digests: []byte(strings.Join(rows[len(exports):], ""))})
+		err := p.Batches.CompleteSending(t.Context(), batch.id, &store.Refused{}, store.Rows{Before: len(exports), Digests: []byte(strings.Join(rows[len(exports):], ""))})
 		p.same("complete", err, want)
 	})
 }
@@ -321,7 +321,7 @@ func (p *play) closeBatch(t *rapid.T) {
 		for _, row := range rows {
 			refused.Add(row)
 		}
-		p.must(p.CloseSending(t.Context(), batch.id, &refused, brokeOff))
+		p.must(p.Batches.CloseSending(t.Context(), batch.id, &refused, brokeOff))
 	})
 }
 
@@ -334,7 +334,7 @@ func (p *play) sweep(*rapid.T) {
 			want.Closed++
 		}
 	}
-	got, err := p.SweepBatches(p.t.Context(), customer, idle)
+	got, err := p.Recovery.SweepBatches(p.t.Context(), customer, idle)
 	p.must(err)
 	p.same("swept", got, want)
 }
@@ -378,11 +378,11 @@ func (p *play) pause(t *rapid.T) {
 		p.model.resumes = p.model.after(20 * time.Second)
 		pause.Until = time.UnixMilli(p.model.resumes)
 	}
-	p.must(p.Pause(t.Context(), customer, pause))
+	p.must(p.Lanes.Pause(t.Context(), customer, pause))
 }
 
 func (p *play) resume(t *rapid.T) {
-	resumed, err := p.Resume(t.Context(), customer, "someone", "")
+	resumed, err := p.Lanes.Resume(t.Context(), customer, "someone", "")
 	p.must(err)
 	p.same("resume", resumed, p.model.paused)
 	p.model.paused = false
@@ -443,7 +443,7 @@ func (p *play) redraw(t *rapid.T) {
 // overdue lists overdue exports, as the sweep does, and postpones their next check.
 func (p *play) overdue(t *rapid.T) {
 	before := p.model.now - rapid.SampledFrom([]int64{0, 10_000}).Draw(t, "late by")
-	late, err := p.Overdue(t.Context(), customer, time.UnixMilli(before), 100)
+	late, err := p.Recovery.Overdue(t.Context(), customer, time.UnixMilli(before), 100)
 	p.must(err)
 	p.same("overdue", stands(late), p.model.overdue(before))
 	if rapid.Bool().Draw(t, "put off") {
@@ -452,13 +452,13 @@ func (p *play) overdue(t *rapid.T) {
 			ids[i] = m.Export
 			p.model.export(m.Export).due = p.model.after(time.Minute)
 		}
-		p.must(p.Recheck(t.Context(), customer, ids, time.UnixMilli(p.model.after(time.Minute))))
+		p.must(p.Recovery.Recheck(t.Context(), customer, ids, time.UnixMilli(p.model.after(time.Minute))))
 	}
 }
 
 // begun lists started exports that are overdue, as the sweep does.
 func (p *play) begun(t *rapid.T) {
-	late, err := p.Begun(t.Context(), customer, time.UnixMilli(p.model.now), 100)
+	late, err := p.Recovery.Begun(t.Context(), customer, time.UnixMilli(p.model.now), 100)
 	p.must(err)
 	p.same("begun", stands(late), p.model.lateBegun())
 }
@@ -479,14 +479,14 @@ func stand(state store.State, batch store.BatchID, row int, candidate string, qu
 func (p *play) revive(t *rapid.T) {
 	e, ref := p.drawExport(t)
 	twice(t, func() {
-		p.same("revive", p.Revive(t.Context(), ref, "someone", "") == nil, p.model.revive(e))
+		p.same("revive", p.DeadLetters.Revive(t.Context(), ref, "someone", "") == nil, p.model.revive(e))
 	})
 }
 
 func (p *play) discard(t *rapid.T) {
 	e, ref := p.drawExport(t)
 	twice(t, func() {
-		p.same("discard", p.Discard(t.Context(), ref, "someone", "") == nil, p.model.discard(e))
+		p.same("discard", p.DeadLetters.Discard(t.Context(), ref, "someone", "") == nil, p.model.discard(e))
 	})
 }
 
@@ -495,7 +495,7 @@ func (p *play) discard(t *rapid.T) {
 func (p *play) transfer(t *rapid.T) {
 	e, ref := p.drawExport(t)
 	twice(t, func() {
-		got, _, err := p.Transfer(t.Context(), p.elsewhere, []string{ref.Export}, 0)
+		got, _, err := p.DeadLetters.Transfer(t.Context(), p.elsewhere, []string{ref.Export}, 0)
 		p.must(err)
 		p.same("transfer", len(got) == 1, p.model.transfers(e))
 		if len(got) == 1 {
@@ -517,7 +517,7 @@ func (p *play) erase(t *rapid.T) {
 	e, _ := p.drawExport(t)
 	settle := time.Duration(rapid.SampledFrom([]int{1, 100}).Draw(t, "settle")) * time.Second
 	twice(t, func() {
-		got, err := p.Erase(t.Context(), customer, e.candidate, store.EraseOptions{Who: "someone", Settle: settle})
+		got, err := p.Candidates.Erase(t.Context(), customer, e.candidate, store.EraseOptions{Who: "someone", Settle: settle})
 		p.must(err)
 		p.same("erase", got, p.model.erase(e.candidate, settle),
 			cmpopts.IgnoreFields(store.ErasureReceipt{}, "Reference", "Customer", "At", "People"), cmpopts.EquateEmpty(),
@@ -548,7 +548,7 @@ func word(err error) string {
 func (p *play) compare(t *rapid.T) {
 	p.same("kept", p.kept(), p.model.kept(p.emails))
 	for _, b := range p.model.batches {
-		got, err := p.Batch(t.Context(), b.id)
+		got, err := p.Batches.Batch(t.Context(), b.id)
 		p.must(err)
 		want := p.model.batch(b)
 		p.same("batch", map[string]int{
@@ -556,7 +556,7 @@ func (p *play) compare(t *rapid.T) {
 			"dead": got.Dead, "cancelled": got.Cancelled, "moving": got.Moving(), "without workflow": got.WithoutWorkflow, "ended": bit(!got.Ended.IsZero()),
 		}, want)
 		p.same("abandoned", got.Abandoned, b.abandoned)
-		rows, _, err := p.RefusedRows(t.Context(), b.id, 0, 10)
+		rows, _, err := p.Batches.RefusedRows(t.Context(), b.id, 0, 10)
 		p.must(err)
 		p.same("refused rows", rows, b.refused, cmpopts.EquateEmpty())
 		p.same("refused", got.Refused, len(b.refused))
@@ -569,7 +569,7 @@ func (p *play) compare(t *rapid.T) {
 
 // reasons returns the end reasons counted by a batch.
 func (p *play) reasons(batch store.BatchID) map[string]int {
-	counted, whole, err := p.EndReasons(p.t.Context(), batch)
+	counted, whole, err := p.Batches.EndReasons(p.t.Context(), batch)
 	p.must(err)
 	p.same("counts are whole", whole, true)
 	reasons := map[string]int{}
@@ -581,7 +581,7 @@ func (p *play) reasons(batch store.BatchID) map[string]int {
 
 // toldReasons returns the same, counted from its exports.
 func (p *play) toldReasons(batch store.BatchID) map[string]int {
-	outcomes, err := p.Outcomes(p.t.Context(), batch, 0, 100)
+	outcomes, err := p.Batches.Outcomes(p.t.Context(), batch, 0, 100)
 	p.must(err)
 	reasons := map[string]int{}
 	for _, o := range outcomes {
@@ -680,13 +680,13 @@ func (p *play) kept() map[string]string {
 	for i, e := range p.model.exports {
 		candidates[i] = e.candidate
 	}
-	markers, err := p.Markers(ctx, customer, candidates)
+	markers, err := p.Candidates.Markers(ctx, customer, candidates)
 	p.must(err)
 	for candidate, m := range markers {
 		kept["marker "+candidate] = knowledge{m.Person, m.Workflows}.String()
 	}
 	for _, b := range p.model.batches {
-		outcomes, err := p.Outcomes(ctx, b.id, 0, 100)
+		outcomes, err := p.Batches.Outcomes(ctx, b.id, 0, 100)
 		p.must(err)
 		for _, o := range outcomes {
 			erased := o.Reason == store.ReasonErased && o.Candidate == ""

@@ -49,7 +49,7 @@ func (l *Ledger) Neighbors(ctx context.Context, c *Claim, from, n int) ([]Neighb
 	if c.IncludesExported() {
 		return waiting, nil
 	}
-	markers, err := l.Markers(ctx, c.Customer, candidates)
+	markers, err := l.Candidates.Markers(ctx, c.Customer, candidates)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ const queuesPaused = "queues"
 
 // Pause suspends a customer's calls and replaces any earlier pause. Exports in the middle of their
 // calls finish; all others wait without using an attempt. An expired pause has no effect.
-func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
+func (l *Lanes) Pause(ctx context.Context, customer string, p Pause) error {
 	if p.At.IsZero() {
 		p.At = time.Now()
 	}
@@ -63,13 +63,13 @@ func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
 	}
 	l.publishChange(ctx, customer)
 	return errors.Join(
-		l.Act(ctx, customer, Action{At: p.At, Who: p.By, What: what, Why: p.Why}),
+		l.AuditLog.Act(ctx, customer, Action{At: p.At, Who: p.By, What: what, Why: p.Why}),
 		l.notePause(ctx, customer, p.By, p.Why, true),
 		l.addEvent(ctx, customer, "paused", span)) // who and why are sealed, in the action
 }
 
 // Resume ends a customer's pause; false if there was none.
-func (l *Ledger) Resume(ctx context.Context, customer, by, why string) (bool, error) {
+func (l *Lanes) Resume(ctx context.Context, customer, by, why string) (bool, error) {
 	n, err := l.redis.Del(ctx, pauseKey(customer)).Result()
 	if err != nil {
 		return false, fmt.Errorf("resume: %w", err)
@@ -79,21 +79,21 @@ func (l *Ledger) Resume(ctx context.Context, customer, by, why string) (bool, er
 	}
 	return true, errors.Join(
 		l.resumeWork(ctx, customer),
-		l.Act(ctx, customer, Action{At: time.Now(), Who: by, What: "resumed", Why: why}),
+		l.AuditLog.Act(ctx, customer, Action{At: time.Now(), Who: by, What: "resumed", Why: why}),
 		l.notePause(ctx, customer, by, why, false),
 		l.addEvent(ctx, customer, "resumed", ""))
 }
 
 // resumeWork resumes the work that waited for the end of a pause.
-func (l *Ledger) resumeWork(ctx context.Context, customer string) error {
+func (l *base) resumeWork(ctx context.Context, customer string) error {
 	// The change is for open lanes, the announcement for closed ones.
 	l.publishChange(ctx, customer)
-	return l.WakeLane(ctx, customer)
+	return l.Lanes.WakeLane(ctx, customer)
 }
 
 // EndPause removes an expired pause. A newer pause stays.
-func (l *Ledger) EndPause(ctx context.Context, customer string) error {
-	ended, err := endPauseScript.of(l).Run(ctx, l.redis, []string{pauseKey(customer)}).Bool()
+func (l *Lanes) EndPause(ctx context.Context, customer string) error {
+	ended, err := endPauseScript.of(l.base).Run(ctx, l.redis, []string{pauseKey(customer)}).Bool()
 	if err != nil {
 		return fmt.Errorf("end a pause: %w", err)
 	}
@@ -105,7 +105,7 @@ func (l *Ledger) EndPause(ctx context.Context, customer string) error {
 
 // PausedCustomers lists customers that have or had a pause. PauseRecord removes those without one
 // from the list.
-func (l *Ledger) PausedCustomers(ctx context.Context) ([]string, error) {
+func (l *Lanes) PausedCustomers(ctx context.Context) ([]string, error) {
 	customers, err := l.redis.SMembers(ctx, pausedKey).Result()
 	if err != nil {
 		return nil, fmt.Errorf("list paused customers: %w", err)
@@ -115,7 +115,7 @@ func (l *Ledger) PausedCustomers(ctx context.Context) ([]string, error) {
 
 // PauseRecord returns the record of a customer's pause, even if it has expired, and whether asynq's
 // queues were paused for it; nil if there is none.
-func (l *Ledger) PauseRecord(ctx context.Context, customer string) (p *Pause, queues bool, err error) {
+func (l *Lanes) PauseRecord(ctx context.Context, customer string) (p *Pause, queues bool, err error) {
 	fields, err := l.redis.HGetAll(ctx, pauseKey(customer)).Result()
 	if err != nil {
 		return nil, false, fmt.Errorf("read pause: %w", err)
@@ -127,7 +127,7 @@ func (l *Ledger) PauseRecord(ctx context.Context, customer string) (p *Pause, qu
 }
 
 // RecordQueuesPaused records that asynq's queues are paused for the customer's pause.
-func (l *Ledger) RecordQueuesPaused(ctx context.Context, customer string) error {
+func (l *Lanes) RecordQueuesPaused(ctx context.Context, customer string) error {
 	n, err := l.redis.Exists(ctx, pauseKey(customer)).Result()
 	if err == nil && n == 1 {
 		err = l.essential(ctx, "HSET", pauseKey(customer), queuesPaused, "1")
@@ -136,7 +136,7 @@ func (l *Ledger) RecordQueuesPaused(ctx context.Context, customer string) error 
 }
 
 // PauseOf returns the customer's current pause; nil if there is none.
-func (l *Ledger) PauseOf(ctx context.Context, customer string) (*Pause, error) {
+func (l *Lanes) PauseOf(ctx context.Context, customer string) (*Pause, error) {
 	fields, err := l.redis.HGetAll(ctx, pauseKey(customer)).Result()
 	if err != nil {
 		return nil, fmt.Errorf("read pause: %w", err)
@@ -157,7 +157,7 @@ func (l *Ledger) PauseOf(ctx context.Context, customer string) (*Pause, error) {
 
 // readPause parses the fields of a pause; nil for none. It leaves out fields this keyset cannot
 // open: the pause applies even if its reason is unreadable.
-func (l *Ledger) readPause(customer string, fields map[string]string) *Pause {
+func (l *base) readPause(customer string, fields map[string]string) *Pause {
 	if len(fields) == 0 {
 		return nil
 	}

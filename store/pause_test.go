@@ -18,12 +18,12 @@ func TestPause(t *testing.T) {
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		b := openBook(t, client, store.BatchSpec{})
 		ctx := t.Context()
-		told := b.Announcements(ctx)
+		told := b.Lanes.Announcements(ctx)
 		awaitSubscriber(t, client)
 
 		current := func() *store.Pause {
 			t.Helper()
-			p, err := b.PauseOf(ctx, customer)
+			p, err := b.Lanes.PauseOf(ctx, customer)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -34,7 +34,7 @@ func TestPause(t *testing.T) {
 		}
 		at := time.Now().Truncate(time.Millisecond)
 		open := store.Pause{By: "maria", Why: "their go-live of 4 May", At: at}
-		if err := b.Pause(ctx, customer, open); err != nil {
+		if err := b.Lanes.Pause(ctx, customer, open); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(&open, current()); diff != "" {
@@ -44,7 +44,7 @@ func TestPause(t *testing.T) {
 			t.Errorf("workers were told %+v", a)
 		}
 		later := store.Pause{By: "joe", Why: "an hour more", At: at, Until: at.Add(time.Hour)}
-		if err := b.Pause(ctx, customer, later); err != nil {
+		if err := b.Lanes.Pause(ctx, customer, later); err != nil {
 			t.Fatal(err)
 		}
 		<-told
@@ -56,7 +56,7 @@ func TestPause(t *testing.T) {
 				t.Errorf("in clear: %q", value)
 			}
 		}
-		if err := b.Pause(ctx, customer, store.Pause{By: "joe", At: at, Until: at.Add(-time.Second)}); err != nil {
+		if err := b.Lanes.Pause(ctx, customer, store.Pause{By: "joe", At: at, Until: at.Add(-time.Second)}); err != nil {
 			t.Fatal(err)
 		}
 		<-told
@@ -64,22 +64,22 @@ func TestPause(t *testing.T) {
 			t.Errorf("paused until a time that is over: %+v", p)
 		}
 
-		if err := b.Pause(ctx, customer, open); err != nil {
+		if err := b.Lanes.Pause(ctx, customer, open); err != nil {
 			t.Fatal(err)
 		}
 		<-told
-		if ended, err := b.Resume(ctx, customer, "maria", "they are live"); !ended || err != nil {
+		if ended, err := b.Lanes.Resume(ctx, customer, "maria", "they are live"); !ended || err != nil {
 			t.Errorf("resume: %v, %v", ended, err)
 		}
 		<-told
-		if ended, err := b.Resume(ctx, customer, "maria", "again"); ended || err != nil {
+		if ended, err := b.Lanes.Resume(ctx, customer, "maria", "again"); ended || err != nil {
 			t.Errorf("resume without a pause: %v, %v", ended, err)
 		}
 		if p := current(); p != nil {
 			t.Errorf("paused after the resume: %+v", p)
 		}
-		actions, _, err := b.Actions(ctx, customer, 10)
-		if events, err := b.Events(ctx, customer, 10); err != nil || len(events) != 5 || events[0].Kind != "resumed" || events[4].Kind != "paused" {
+		actions, _, err := b.AuditLog.Actions(ctx, customer, 10)
+		if events, err := b.AuditLog.Events(ctx, customer, 10); err != nil || len(events) != 5 || events[0].Kind != "resumed" || events[4].Kind != "paused" {
 			t.Errorf("events %+v, %v", events, err)
 		}
 		if err != nil || len(actions) != 5 || actions[0].What != "resumed" || actions[0].Why != "they are live" || actions[4].What != "paused" {
@@ -97,13 +97,13 @@ func TestPausesInTheSweep(t *testing.T) {
 	ctx := t.Context()
 	listed := func(want ...string) {
 		t.Helper()
-		if got, err := b.PausedCustomers(ctx); err != nil || !slices.Equal(got, want) {
+		if got, err := b.Lanes.PausedCustomers(ctx); err != nil || !slices.Equal(got, want) {
 			t.Errorf("listed %v, %v, want %v", got, err, want)
 		}
 	}
 	record := func() (*store.Pause, bool) {
 		t.Helper()
-		p, queues, err := b.PauseRecord(ctx, customer)
+		p, queues, err := b.Lanes.PauseRecord(ctx, customer)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,18 +115,18 @@ func TestPausesInTheSweep(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	must(b.RecordQueuesPaused(ctx, customer))
+	must(b.Lanes.RecordQueuesPaused(ctx, customer))
 	if p, queues := record(); p != nil || queues {
 		t.Errorf("without a pause: %+v, %t", p, queues)
 	}
 	pause := store.Pause{By: "ana", Until: clock.now.Add(time.Minute)}
-	must(b.Pause(ctx, customer, pause))
+	must(b.Lanes.Pause(ctx, customer, pause))
 	listed(customer)
 	if p, queues := record(); p == nil || queues {
 		t.Errorf("after the pause: %+v, %t", p, queues)
 	}
-	must(b.RecordQueuesPaused(ctx, customer))
-	must(b.EndPause(ctx, customer)) // it has not expired
+	must(b.Lanes.RecordQueuesPaused(ctx, customer))
+	must(b.Lanes.EndPause(ctx, customer)) // it has not expired
 	if p, queues := record(); p == nil || !queues {
 		t.Errorf("once noted: %+v, %t", p, queues)
 	}
@@ -136,18 +136,18 @@ func TestPausesInTheSweep(t *testing.T) {
 		t.Errorf("over: %+v", p)
 	}
 	// An operator pauses again while the sweep ends the expired pause.
-	must(b.Pause(ctx, customer, store.Pause{By: "ben"}))
-	must(b.EndPause(ctx, customer))
+	must(b.Lanes.Pause(ctx, customer, store.Pause{By: "ben"}))
+	must(b.Lanes.EndPause(ctx, customer))
 	if p, queues := record(); p == nil || p.By != "ben" || queues {
 		t.Errorf("the later pause: %+v, %t", p, queues)
 	}
-	must(b.Pause(ctx, customer, pause))
-	must(b.EndPause(ctx, customer))
+	must(b.Lanes.Pause(ctx, customer, pause))
+	must(b.Lanes.EndPause(ctx, customer))
 	if p, queues := record(); p != nil || queues {
 		t.Errorf("ended: %+v, %t", p, queues)
 	}
 	listed()
-	if events, err := b.Events(ctx, customer, 10); err != nil || len(events) != 4 || events[0].Kind != "resumed" {
+	if events, err := b.AuditLog.Events(ctx, customer, 10); err != nil || len(events) != 4 || events[0].Kind != "resumed" {
 		t.Errorf("events %+v, %v", events, err)
 	}
 }

@@ -52,7 +52,7 @@ func (k *Keyset) ProfileFor(c Connection, kept StoredProfile) TenantProfile {
 // SaveProfile stores the findings of a verification and notifies the workers. revision is that of
 // the verified connection, 0 for one from the file. It returns *ConnectionChangedError if the
 // stored connection has changed.
-func (l *Ledger) SaveProfile(ctx context.Context, c Connection, revision int64, p TenantProfile) error {
+func (l *Connections) SaveProfile(ctx context.Context, c Connection, revision int64, p TenantProfile) error {
 	key := profileKey(c.Customer)
 	sealed, err := l.sealJSON(StoredProfile{Profile: p, Settings: l.keys.settingsHash(c)}, key)
 	if err != nil {
@@ -70,7 +70,7 @@ func (l *Ledger) SaveProfile(ctx context.Context, c Connection, revision int64, 
 
 // openProfile opens a stored profile. An unreadable one counts as missing: exports then make the
 // safest choice.
-func (l *Ledger) openProfile(customer, sealed string) StoredProfile {
+func (l *base) openProfile(customer, sealed string) StoredProfile {
 	var kept StoredProfile
 	if sealed == "" {
 		return kept
@@ -84,7 +84,7 @@ func (l *Ledger) openProfile(customer, sealed string) StoredProfile {
 
 // StoredProfiles reads the profiles of customers whose connection is not in the store. The result
 // leaves out customers without one.
-func (l *Ledger) StoredProfiles(ctx context.Context, customers ...string) (map[string]StoredProfile, error) {
+func (l *Connections) StoredProfiles(ctx context.Context, customers ...string) (map[string]StoredProfile, error) {
 	found := map[string]StoredProfile{}
 	for from := 0; from < len(customers); from += connectionPage {
 		page := customers[from:min(from+connectionPage, len(customers))]
@@ -108,8 +108,8 @@ func (l *Ledger) StoredProfiles(ctx context.Context, customers ...string) (map[s
 }
 
 // WithProfile returns a connection from the file with its current profile from the store.
-func (l *Ledger) WithProfile(ctx context.Context, c Connection) (Connection, error) {
-	kept, err := l.StoredProfiles(ctx, c.Customer)
+func (l *Connections) WithProfile(ctx context.Context, c Connection) (Connection, error) {
+	kept, err := l.Connections.StoredProfiles(ctx, c.Customer)
 	if err == nil {
 		c.Profile = l.keys.ProfileFor(c, kept[c.Customer])
 	}

@@ -22,7 +22,7 @@ var kept = store.TenantProfile{SearchLag: foundOut.SearchLag, TestPerson: foundO
 
 func (r *register) saves(c store.StoredConnection) {
 	r.t.Helper()
-	if err := r.SaveProfile(r.t.Context(), c.Connection, c.Revision, foundOut); err != nil {
+	if err := r.Connections.SaveProfile(r.t.Context(), c.Connection, c.Revision, foundOut); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -35,7 +35,7 @@ func TestProfileIsSealedAndAnnounced(t *testing.T) {
 		if c.Profile != (store.TenantProfile{}) {
 			t.Errorf("before any verification: %+v", c.Profile)
 		}
-		_, mark, err := r.ConnectionChanges(ctx, 0)
+		_, mark, err := r.Connections.ConnectionChanges(ctx, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +43,7 @@ func TestProfileIsSealedAndAnnounced(t *testing.T) {
 		if diff := cmp.Diff(foundOut, r.read("1234").Profile); diff != "" {
 			t.Errorf("read otherwise than saved (-want +got):\n%s", diff)
 		}
-		if changed, _, err := r.ConnectionChanges(ctx, mark); err != nil || !cmp.Equal(changed, []string{"1234"}) {
+		if changed, _, err := r.Connections.ConnectionChanges(ctx, mark); err != nil || !cmp.Equal(changed, []string{"1234"}) {
 			t.Errorf("told: %v, %v", changed, err)
 		}
 		if keys := redistest.Dump(t, client).Holding("D37002023", "field51001", "7101"); len(keys) > 0 {
@@ -87,30 +87,30 @@ func TestProfileAppliesToItsSettings(t *testing.T) {
 		"another status":        {func(c *store.Connection) { c.Status = store.NodeRef{ID: "D1"} }, kept},
 		"another name of a row": {func(c *store.Connection) { c.Fields.Education.School = "schoolname" }, kept},
 	} {
-		stored, err := r.AddConnection(ctx, connectionOf("1234"), "ana", "")
+		stored, err := r.Connections.AddConnection(ctx, connectionOf("1234"), "ana", "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.saves(stored)
 		after := stored.Connection
 		c.edit(&after)
-		edited, err := r.EditConnection(ctx, after, stored.Revision, "ana", "")
+		edited, err := r.Connections.EditConnection(ctx, after, stored.Revision, "ana", "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		if edited.Profile != c.want || r.read("1234").Profile != c.want {
 			t.Errorf("%s: %+v", name, edited.Profile)
 		}
-		if err := r.SaveProfile(ctx, stored.Connection, stored.Revision, foundOut); !isChanged(err) {
+		if err := r.Connections.SaveProfile(ctx, stored.Connection, stored.Revision, foundOut); !isChanged(err) {
 			t.Errorf("%s: saved for an outdated revision: %v", name, err)
 		}
-		if err := r.RemoveConnection(ctx, "1234", 0, "ana", ""); err != nil {
+		if err := r.Connections.RemoveConnection(ctx, "1234", 0, "ana", ""); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := client.Exists(ctx, "ix:{1234}:conn:profile").Result(); n != 0 || err != nil {
 			t.Errorf("%s: it outlives its connection: %d, %v", name, n, err)
 		}
-		if err := r.SaveProfile(ctx, stored.Connection, stored.Revision, foundOut); !isChanged(err) {
+		if err := r.Connections.SaveProfile(ctx, stored.Connection, stored.Revision, foundOut); !isChanged(err) {
 			t.Errorf("%s: saved for a connection that was removed: %v", name, err)
 		}
 	}
@@ -121,25 +121,25 @@ func TestProfileOfAFileConnection(t *testing.T) {
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		r, ctx := newRegister(t, client), t.Context()
 		c := connectionOf("9").WithDefaults()
-		if err := r.SaveProfile(ctx, c, 0, foundOut); err != nil {
+		if err := r.Connections.SaveProfile(ctx, c, 0, foundOut); err != nil {
 			t.Fatal(err)
 		}
-		if with, err := r.WithProfile(ctx, c); err != nil || with.Profile != foundOut {
+		if with, err := r.Connections.WithProfile(ctx, c); err != nil || with.Profile != foundOut {
 			t.Errorf("%+v, %v", with.Profile, err)
 		}
 		c.Password = "another"
-		if with, err := r.WithProfile(ctx, c); err != nil || with.Profile != kept {
+		if with, err := r.Connections.WithProfile(ctx, c); err != nil || with.Profile != kept {
 			t.Errorf("another password: %+v, %v", with.Profile, err)
 		}
-		if with, err := r.WithProfile(ctx, connectionOf("10")); err != nil || with.Profile != (store.TenantProfile{}) {
+		if with, err := r.Connections.WithProfile(ctx, connectionOf("10")); err != nil || with.Profile != (store.TenantProfile{}) {
 			t.Errorf("never verified: %+v, %v", with.Profile, err)
 		}
-		if _, err := r.Connection(ctx, "9"); !errors.Is(err, store.ErrNoConnection) {
+		if _, err := r.Connections.Connection(ctx, "9"); !errors.Is(err, store.ErrNoConnection) {
 			t.Errorf("the store has it: %v", err)
 		}
 		// A connection entered in the store later is a different one.
 		r.added("9")
-		if err := r.SaveProfile(ctx, c, 0, foundOut); !isChanged(err) {
+		if err := r.Connections.SaveProfile(ctx, c, 0, foundOut); !isChanged(err) {
 			t.Errorf("the file's, although the store has one: %v", err)
 		}
 	})
@@ -154,7 +154,7 @@ func TestProfileIsResealed(t *testing.T) {
 	r.saves(r.added("1234"))
 	id := rotate(t, path)
 	next := &register{store.NewLedger(client, process(t, path)), t, client}
-	if _, err := next.Reseal(t.Context()); err != nil {
+	if _, err := next.Checks.Reseal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	sealed, err := client.Get(t.Context(), "ix:{1234}:conn:profile").Bytes()

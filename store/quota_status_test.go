@@ -60,10 +60,10 @@ func TestStandingsAreReadOnly(t *testing.T) {
 	answered := quota.Unused(ask(1, 2).Permits[0])
 	answered.Unused, answered.Status = false, 200
 	ask(3, 0, answered)
-	if err := ledger.Pause(t.Context(), "1234", store.Pause{By: "ana", Why: "audit"}); err != nil {
+	if err := ledger.Lanes.Pause(t.Context(), "1234", store.Pause{By: "ana", Why: "audit"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := ledger.RecordBreaker(t.Context(), "1234", "a", "open"); err != nil {
+	if err := ledger.AuditLog.RecordBreaker(t.Context(), "1234", "a", "open"); err != nil {
 		t.Fatal(err)
 	}
 	before := dump(t, client)
@@ -90,11 +90,11 @@ func TestEvents(t *testing.T) {
 	ledger, client := simulated(t, noon)
 	for i, e := range []string{"first", "second", "third"} {
 		setClock(t, client, noon.Add(time.Duration(i)*time.Second))
-		if err := ledger.RecordEvent(t.Context(), "1234", "note", e); err != nil {
+		if err := ledger.AuditLog.RecordEvent(t.Context(), "1234", "note", e); err != nil {
 			t.Fatal(err)
 		}
 	}
-	events, err := ledger.Events(t.Context(), "1234", 2)
+	events, err := ledger.AuditLog.Events(t.Context(), "1234", 2)
 	if err != nil || len(events) != 2 || events[0].Text != "third" || events[1].Text != "second" || !events[1].At.Equal(noon.Add(time.Second)) {
 		t.Errorf("%+v, %v", events, err)
 	}

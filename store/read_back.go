@@ -61,8 +61,8 @@ func (f ReadBackFigure) lastGoodShare() *float64 {
 }
 
 // SaveReadBack stores the figures of a customer's read-back, with each field's previous share.
-func (l *Ledger) SaveReadBack(ctx context.Context, customer string, r ReadBack) error {
-	last, err := l.ReadBacks(ctx, customer)
+func (l *Candidates) SaveReadBack(ctx context.Context, customer string, r ReadBack) error {
+	last, err := l.Candidates.ReadBacks(ctx, customer)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (l *Ledger) SaveReadBack(ctx context.Context, customer string, r ReadBack) 
 
 // ReadBacks reads the figures of customers' last read-backs. The result leaves out customers
 // without one.
-func (l *Ledger) ReadBacks(ctx context.Context, customers ...string) (map[string]ReadBack, error) {
+func (l *Candidates) ReadBacks(ctx context.Context, customers ...string) (map[string]ReadBack, error) {
 	if len(customers) == 0 {
 		return nil, nil
 	}

@@ -12,7 +12,7 @@ import (
 
 // KnowsCustomer reports whether a customer ever had a batch, a pause, a verification or a
 // connection in the store.
-func (l *Ledger) KnowsCustomer(ctx context.Context, customer string) (bool, error) {
+func (l *Workers) KnowsCustomer(ctx context.Context, customer string) (bool, error) {
 	var listed *redis.BoolCmd
 	var connection *redis.IntCmd
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -27,7 +27,7 @@ func (l *Ledger) KnowsCustomer(ctx context.Context, customer string) (bool, erro
 }
 
 // Customers lists the customers that ever had a batch or a pause.
-func (l *Ledger) Customers(ctx context.Context) ([]string, error) {
+func (l *Workers) Customers(ctx context.Context) ([]string, error) {
 	customers, err := l.redis.SMembers(ctx, customersKey).Result()
 	if err != nil {
 		return nil, fmt.Errorf("list customers: %w", err)
@@ -36,7 +36,7 @@ func (l *Ledger) Customers(ctx context.Context) ([]string, error) {
 }
 
 // CountMoving counts the exports in progress of each customer, in the order given.
-func (l *Ledger) CountMoving(ctx context.Context, customers ...string) ([]int64, error) {
+func (l *Recovery) CountMoving(ctx context.Context, customers ...string) ([]int64, error) {
 	if len(customers) == 0 {
 		return nil, nil
 	}
@@ -71,7 +71,7 @@ type Moving struct {
 }
 
 // Overdue lists up to n exports whose due time is before a time, longest overdue first.
-func (l *Ledger) Overdue(ctx context.Context, customer string, before time.Time, n int) ([]Moving, error) {
+func (l *Recovery) Overdue(ctx context.Context, customer string, before time.Time, n int) ([]Moving, error) {
 	found, err := l.redis.ZRangeByScoreWithScores(ctx, dueKey(customer), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(before.UnixMilli(), 10), Count: int64(n)}).Result()
 	if err != nil {
 		return nil, fmt.Errorf("list live exports: %w", err)
@@ -79,12 +79,12 @@ func (l *Ledger) Overdue(ctx context.Context, customer string, before time.Time,
 	return l.movingOf(ctx, customer, found)
 }
 
-func (l *Ledger) movingOf(ctx context.Context, customer string, due []redis.Z) ([]Moving, error) {
+func (l *base) movingOf(ctx context.Context, customer string, due []redis.Z) ([]Moving, error) {
 	exports := make([]string, len(due))
 	for i, z := range due {
 		exports[i], _ = z.Member.(string)
 	}
-	live, err := l.States(ctx, customer, exports)
+	live, err := l.Recovery.States(ctx, customer, exports)
 	for i := range live {
 		live[i].Due = time.UnixMilli(int64(due[i].Score))
 	}
@@ -93,7 +93,7 @@ func (l *Ledger) movingOf(ctx context.Context, customer string, due []redis.Z) (
 
 // CountFresh counts exports that were just accepted and may have no task yet: their first check is
 // due within firstLook.
-func (l *Ledger) CountFresh(ctx context.Context, customer string, now time.Time) (int64, error) {
+func (l *Recovery) CountFresh(ctx context.Context, customer string, now time.Time) (int64, error) {
 	from, to := strconv.FormatInt(now.UnixMilli(), 10), strconv.FormatInt(now.Add(firstLook).UnixMilli(), 10)
 	n, err := l.redis.ZCount(ctx, dueKey(customer), from, to).Result()
 	return n, wrapped("count exports", err)
@@ -101,7 +101,7 @@ func (l *Ledger) CountFresh(ctx context.Context, customer string, now time.Time)
 
 // Begun lists up to n started exports that should have continued before a time. They are listed
 // again after a minute.
-func (l *Ledger) Begun(ctx context.Context, customer string, before time.Time, n int) ([]Moving, error) {
+func (l *Recovery) Begun(ctx context.Context, customer string, before time.Time, n int) ([]Moving, error) {
 	found, err := l.redis.ZRangeByScoreWithScores(ctx, begunKey(customer), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(before.UnixMilli(), 10), Count: int64(n)}).Result()
 	if err != nil || len(found) == 0 {
 		return nil, wrapped("list started exports", err)
@@ -117,7 +117,7 @@ func (l *Ledger) Begun(ctx context.Context, customer string, before time.Time, n
 }
 
 // TakeOver deletes the keys of the queue of earlier versions, and lists the pauses they recorded.
-func (l *Ledger) TakeOver(ctx context.Context, customers ...string) error {
+func (l *Recovery) TakeOver(ctx context.Context, customers ...string) error {
 	paused := make([]*redis.IntCmd, len(customers))
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, c := range customers {
@@ -137,7 +137,7 @@ func (l *Ledger) TakeOver(ctx context.Context, customers ...string) error {
 
 // EachOverdue calls visit with all exports whose due time is before a time, longest overdue first,
 // up to `page` at a time.
-func (l *Ledger) EachOverdue(ctx context.Context, customer string, before time.Time, page int, visit func([]Moving) error) error {
+func (l *Recovery) EachOverdue(ctx context.Context, customer string, before time.Time, page int, visit func([]Moving) error) error {
 	err := l.eachScored(ctx, dueKey(customer), strconv.FormatInt(before.UnixMilli(), 10), page, func(due []redis.Z) error {
 		live, err := l.movingOf(ctx, customer, due)
 		if err != nil {
@@ -149,7 +149,7 @@ func (l *Ledger) EachOverdue(ctx context.Context, customer string, before time.T
 }
 
 // States reads the states of exports. State is empty for an export without a record.
-func (l *Ledger) States(ctx context.Context, customer string, exports []string) ([]Moving, error) {
+func (l *Recovery) States(ctx context.Context, customer string, exports []string) ([]Moving, error) {
 	if len(exports) == 0 {
 		return nil, nil
 	}
@@ -181,7 +181,7 @@ func (l *Ledger) States(ctx context.Context, customer string, exports []string) 
 }
 
 // Recheck postpones the next check of exports that need no repair.
-func (l *Ledger) Recheck(ctx context.Context, customer string, exports []string, at time.Time) error {
+func (l *Recovery) Recheck(ctx context.Context, customer string, exports []string, at time.Time) error {
 	if len(exports) == 0 {
 		return nil
 	}

@@ -130,7 +130,7 @@ func (s *seen) args(id string) string {
 // NoticeLoss is a worker's heartbeat that detects whether Redis lost writes since the previous one.
 // It returns the last loss, and whether it is new to this process. Nothing is created in iCIMS for
 // the settle time after a loss.
-func (l *Ledger) NoticeLoss(ctx context.Context, worker string, settle time.Duration) (last Loss, news bool, err error) {
+func (l *Workers) NoticeLoss(ctx context.Context, worker string, settle time.Duration) (last Loss, news bool, err error) {
 	s := &l.seen
 	select {
 	case <-s.heartbeatToken:
@@ -141,7 +141,7 @@ func (l *Ledger) NoticeLoss(ctx context.Context, worker string, settle time.Dura
 	s.mu.Lock()
 	left, known := s.fleet.beats[worker], s.fleet.epoch
 	s.mu.Unlock()
-	answer, err := noticeLossScript.of(l).Run(ctx, l.redis, []string{redisKey}, worker, left, known, settle.Milliseconds()).Slice()
+	answer, err := noticeLossScript.of(l.base).Run(ctx, l.redis, []string{redisKey}, worker, left, known, settle.Milliseconds()).Slice()
 	if err != nil {
 		return Loss{}, false, fmt.Errorf("check Redis for lost writes: %w", err)
 	}
@@ -162,11 +162,11 @@ func (l *Ledger) NoticeLoss(ctx context.Context, worker string, settle time.Dura
 
 // ensureHeartbeat makes sure this process has sent a heartbeat before it first claims for a
 // customer: an emptied ledger looks like that of a new customer.
-func (l *Ledger) ensureHeartbeat(ctx context.Context, o ClaimOptions, customer string) error {
+func (l *base) ensureHeartbeat(ctx context.Context, o ClaimOptions, customer string) error {
 	if _, known := l.seen.customer(customer); known || o.Worker == "" {
 		return nil
 	}
-	_, _, err := l.NoticeLoss(ctx, o.Worker, o.Settle)
+	_, _, err := l.Workers.NoticeLoss(ctx, o.Worker, o.Settle)
 	if _, cluster := l.redis.(*redis.ClusterClient); err != nil && !cluster {
 		return err // an unreachable cluster node must not stop customers on other nodes
 	}
@@ -178,8 +178,8 @@ func (l *Ledger) ensureHeartbeat(ctx context.Context, o ClaimOptions, customer s
 const lossReportedFor = 24 * time.Hour
 
 // RecentLoss returns the last loss if it was within the last day, or nil.
-func (l *Ledger) RecentLoss(ctx context.Context) (*Loss, error) {
-	last, err := l.LastLoss(ctx)
+func (l *Workers) RecentLoss(ctx context.Context) (*Loss, error) {
+	last, err := l.Workers.LastLoss(ctx)
 	if err != nil || last.Kind == "" {
 		return nil, err
 	}
@@ -191,7 +191,7 @@ func (l *Ledger) RecentLoss(ctx context.Context) (*Loss, error) {
 }
 
 // LastLoss returns the last time Redis lost writes, or may have; zero if never.
-func (l *Ledger) LastLoss(ctx context.Context) (Loss, error) {
+func (l *Workers) LastLoss(ctx context.Context) (Loss, error) {
 	fields, err := l.redis.HGetAll(ctx, redisKey).Result()
 	if err != nil {
 		return Loss{}, fmt.Errorf("read the last loss of Redis: %w", err)
@@ -210,7 +210,7 @@ func readLoss(fields map[string]string) Loss {
 }
 
 // deleteHeartbeats deletes the heartbeats of ended workers.
-func (l *Ledger) deleteHeartbeats(ctx context.Context, workers ...string) error {
+func (l *base) deleteHeartbeats(ctx context.Context, workers ...string) error {
 	fields := make([]string, len(workers))
 	for i, w := range workers {
 		fields[i] = "beat:" + w

@@ -27,7 +27,7 @@ func TestNewWorkersNoticeALoss(t *testing.T) {
 	}
 	start := func(worker string) store.Loss {
 		t.Helper()
-		loss, _, err := store.NewLedger(clock.client, keys, store.WithSimulatedClock()).NoticeLoss(ctx, worker, settle)
+		loss, _, err := store.NewLedger(clock.client, keys, store.WithSimulatedClock()).Workers.NoticeLoss(ctx, worker, settle)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -65,18 +65,18 @@ func (r *Refused) pack() {
 
 // CloseSending is CloseBatch that also stores the refused rows, sealed, in place of those of an
 // earlier submission. An interrupted submission does not replace a longer list.
-func (l *Ledger) CloseSending(ctx context.Context, batch BatchID, r *Refused, brokeOff bool) error {
+func (l *Batches) CloseSending(ctx context.Context, batch BatchID, r *Refused, brokeOff bool) error {
 	return l.closeSending(ctx, batch, r, brokeOff, Rows{Before: -1})
 }
 
 // CompleteSending is CloseSending for a submission that sent all its rows. rows are the rows not
 // sent with a chunk of exports. From now on the batch accepts no other row. If an earlier
 // submission sent different or more rows, it returns a BatchConflictError and changes nothing.
-func (l *Ledger) CompleteSending(ctx context.Context, batch BatchID, r *Refused, rows Rows) error {
+func (l *Batches) CompleteSending(ctx context.Context, batch BatchID, r *Refused, rows Rows) error {
 	return l.closeSending(ctx, batch, r, false, rows)
 }
 
-func (l *Ledger) closeSending(ctx context.Context, batch BatchID, r *Refused, brokeOff bool, rows Rows) error {
+func (l *base) closeSending(ctx context.Context, batch BatchID, r *Refused, brokeOff bool, rows Rows) error {
 	if r.pack(); r.err != nil {
 		return r.err
 	}
@@ -97,7 +97,7 @@ func (l *Ledger) closeSending(ctx context.Context, batch BatchID, r *Refused, br
 
 // RefusedRows lists up to n refused rows of a batch in input order, after the first `from`. more
 // reports whether there are more. It returns ErrSealed if the keyset cannot open them.
-func (l *Ledger) RefusedRows(ctx context.Context, batch BatchID, from, n int) (rows []RefusedRow, more bool, err error) {
+func (l *Batches) RefusedRows(ctx context.Context, batch BatchID, from, n int) (rows []RefusedRow, more bool, err error) {
 	first, last := from/refusedChunk, (from+n)/refusedChunk // read one row more, to set more
 	chunks, err := l.redis.LRange(ctx, refusedKey(batch), int64(first), int64(last)).Result()
 	if err != nil {
@@ -117,7 +117,7 @@ func (l *Ledger) RefusedRows(ctx context.Context, batch BatchID, from, n int) (r
 	return rows, false, nil
 }
 
-func (l *Ledger) openRefused(batch BatchID, sealed string) ([]RefusedRow, error) {
+func (l *base) openRefused(batch BatchID, sealed string) ([]RefusedRow, error) {
 	if l.keys == nil {
 		return nil, fmt.Errorf("refused rows: %w", ErrSealed)
 	}
@@ -161,7 +161,7 @@ func unpackRefused(packed []byte) (rows []RefusedRow, err error) {
 
 // eraseRefused removes a candidate's ID from the refused rows of all batches. It returns how many
 // rows named the candidate. It reads a chunk again if it changes concurrently.
-func (l *Ledger) eraseRefused(ctx context.Context, customer, candidate string) (int, error) {
+func (l *base) eraseRefused(ctx context.Context, customer, candidate string) (int, error) {
 	erased := 0
 	err := l.eachBatchPage(ctx, customer, func(page []string) error {
 		kept := make([]*redis.IntCmd, len(page))
@@ -189,7 +189,7 @@ func (l *Ledger) eraseRefused(ctx context.Context, customer, candidate string) (
 	return erased, err
 }
 
-func (l *Ledger) eraseRefusedOf(ctx context.Context, batch BatchID, candidate string) (int, error) {
+func (l *base) eraseRefusedOf(ctx context.Context, batch BatchID, candidate string) (int, error) {
 	const itemArgs = 3
 	for range eraseRounds {
 		chunks, err := l.redis.LRange(ctx, refusedKey(batch), 0, -1).Result()
@@ -232,7 +232,7 @@ func (l *Ledger) eraseRefusedOf(ctx context.Context, batch BatchID, candidate st
 	return 0, fmt.Errorf("the refused rows of batch %s keep changing; erase again", batch)
 }
 
-func (l *Ledger) sealRefused(batch BatchID, rows []RefusedRow) ([]byte, error) {
+func (l *base) sealRefused(batch BatchID, rows []RefusedRow) ([]byte, error) {
 	packed, err := packRefused(rows)
 	if err != nil {
 		return nil, err

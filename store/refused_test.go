@@ -27,14 +27,14 @@ func (b *book) refuse(brokeOff bool, rows ...store.RefusedRow) {
 	for _, row := range rows {
 		r.Add(row)
 	}
-	if err := b.CloseSending(b.t.Context(), b.batch, &r, brokeOff); err != nil {
+	if err := b.Batches.CloseSending(b.t.Context(), b.batch, &r, brokeOff); err != nil {
 		b.t.Fatal(err)
 	}
 }
 
 func (b *book) refused(from, n int) (rows []store.RefusedRow, more bool) {
 	b.t.Helper()
-	rows, more, err := b.RefusedRows(b.t.Context(), b.batch, from, n)
+	rows, more, err := b.Batches.RefusedRows(b.t.Context(), b.batch, from, n)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestRefusedRowsAreBounded(t *testing.T) {
 	if len(last) != 1 || more || last[0].Row != store.MostRefusedRows {
 		t.Errorf("the last of them: %+v, %t", last, more)
 	}
-	if got, err := b.Batch(t.Context(), b.batch); err != nil || got.Refused != len(rows) {
+	if got, err := b.Batches.Batch(t.Context(), b.batch); err != nil || got.Refused != len(rows) {
 		t.Errorf("%d are counted, %v", got.Refused, err)
 	}
 }
@@ -117,7 +117,7 @@ func TestResubmissionReplacesRefusedRows(t *testing.T) {
 			if diff := cmp.Diff(step.want, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", step.name, diff)
 			}
-			if kept, err := b.Batch(t.Context(), b.batch); err != nil || kept.Refused != len(step.want) {
+			if kept, err := b.Batches.Batch(t.Context(), b.batch); err != nil || kept.Refused != len(step.want) {
 				t.Errorf("%s: %d are counted, %v", step.name, kept.Refused, err)
 			}
 		}
@@ -167,17 +167,17 @@ func TestRefusedRowsAreSealed(t *testing.T) {
 		t.Errorf("sealed by %d, %t", by, ok)
 	}
 	// Neither another keyset nor another batch can open them.
-	if _, _, err := other.RefusedRows(t.Context(), b.batch, 0, 1); !errors.Is(err, store.ErrSealed) {
+	if _, _, err := other.Batches.RefusedRows(t.Context(), b.batch, 0, 1); !errors.Is(err, store.ErrSealed) {
 		t.Errorf("with another keyset: %v", err)
 	}
-	id, _, err := b.OpenBatch(t.Context(), store.BatchSpec{Customer: customer, IdempotencyKey: "c"})
+	id, _, err := b.Batches.OpenBatch(t.Context(), store.BatchSpec{Customer: customer, IdempotencyKey: "c"})
 	if err == nil {
 		err = client.RPush(t.Context(), "ix:{"+customer+"}:b:"+strings.TrimPrefix(string(id), customer+"-")+":refused", sealed[0]).Err()
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := b.RefusedRows(t.Context(), id, 0, 1); !errors.Is(err, store.ErrSealed) {
+	if _, _, err := b.Batches.RefusedRows(t.Context(), id, 0, 1); !errors.Is(err, store.ErrSealed) {
 		t.Errorf("under another batch: %v", err)
 	}
 }

@@ -36,8 +36,8 @@ func (r Resealing) Old(primary KeyID) int {
 }
 
 // SealedWith counts all sealed values by key, without opening them.
-func (l *Ledger) SealedWith(ctx context.Context) (map[KeyID]int, error) {
-	w := resealer{Ledger: l, found: Resealing{Sealed: map[KeyID]int{}}}
+func (l *Checks) SealedWith(ctx context.Context) (map[KeyID]int, error) {
+	w := resealer{base: l.base, found: Resealing{Sealed: map[KeyID]int{}}}
 	err := w.walk(ctx)
 	return w.found.Sealed, err
 }
@@ -47,18 +47,18 @@ func (l *Ledger) SealedWith(ctx context.Context) (map[KeyID]int, error) {
 // loaded the new key may still seal with the old one; the next pass finds those values. Once all
 // processes have loaded it and a pass finds no old value, Reseal removes the old keys' check
 // values.
-func (l *Ledger) Reseal(ctx context.Context) (Resealing, error) {
-	if err := l.CheckKeyset(ctx); err != nil {
+func (l *Checks) Reseal(ctx context.Context) (Resealing, error) {
+	if err := l.Checks.CheckKeyset(ctx); err != nil {
 		return Resealing{}, err
 	}
-	w := resealer{Ledger: l, replace: true, found: Resealing{Sealed: map[KeyID]int{}}}
+	w := resealer{base: l.base, replace: true, found: Resealing{Sealed: map[KeyID]int{}}}
 	if err := w.walk(ctx); err != nil {
 		return w.found, err
 	}
 	if w.found.Old(l.keys.Primary()) > 0 {
 		return w.found, nil
 	}
-	ids, err := l.CheckedKeys(ctx)
+	ids, err := l.Checks.CheckedKeys(ctx)
 	if err != nil {
 		return w.found, err
 	}
@@ -72,7 +72,7 @@ func (l *Ledger) Reseal(ctx context.Context) (Resealing, error) {
 }
 
 type resealer struct {
-	*Ledger
+	*base
 
 	replace bool
 	mu      sync.Mutex // a cluster's nodes are scanned concurrently

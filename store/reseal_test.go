@@ -174,7 +174,7 @@ func TestCheckKeyset(t *testing.T) {
 		}
 		check := func(keys *store.Keyset) *store.KeysetError {
 			t.Helper()
-			err := store.NewLedger(client, keys).CheckKeyset(t.Context())
+			err := store.NewLedger(client, keys).Checks.CheckKeyset(t.Context())
 			wrong, ok := errors.AsType[*store.KeysetError](err)
 			if err != nil && !ok {
 				t.Fatal(err)
@@ -203,7 +203,7 @@ func TestCheckKeyset(t *testing.T) {
 		if w := check(without); w == nil || !cmp.Equal(w.Missing, []store.KeyID{old.Primary()}) {
 			t.Errorf("the old key dropped too early: %v", w)
 		}
-		if err := store.NewLedger(client, without).AdoptKeyset(t.Context()); err != nil || check(without) != nil || check(next) != nil {
+		if err := store.NewLedger(client, without).Checks.AdoptKeyset(t.Context()); err != nil || check(without) != nil || check(next) != nil {
 			t.Errorf("adopted: %v", err)
 		}
 	})
@@ -219,19 +219,19 @@ func everythingSealed(b *book) {
 		c := b.claimed(ref)
 		b.hold(c, store.Hold{To: store.Retrying, Delay: time.Hour, Reason: "icims_server_error", Entry: &store.Entry{What: "retry"}})
 	}
-	_, err := b.AddConnection(ctx, connectionOf(mine), "ana", "")
+	_, err := b.Connections.AddConnection(ctx, connectionOf(mine), "ana", "")
 	for i := range 3 {
-		err = errors.Join(err, b.Act(ctx, mine, store.Action{Who: "ana", What: fmt.Sprint("thing ", i)}))
+		err = errors.Join(err, b.AuditLog.Act(ctx, mine, store.Action{Who: "ana", What: fmt.Sprint("thing ", i)}))
 	}
 	for i := range 3 {
-		err = errors.Join(err, b.AppendAuditLog(ctx, store.AuditLogEntry{Who: "ana", What: fmt.Sprint("change ", i), Outcome: store.JournalDone}))
+		err = errors.Join(err, b.AuditLog.AppendAuditLog(ctx, store.AuditLogEntry{Who: "ana", What: fmt.Sprint("change ", i), Outcome: store.JournalDone}))
 	}
-	task, _, asked := b.RecordControlTask(ctx, mine, store.ControlVerify, "look", "ana")
-	claim, begun := b.BeginControlTask(ctx, mine, store.ControlVerify, task.ID, 1)
-	err = errors.Join(err, asked, begun, b.StepControlTask(ctx, claim, store.ControlStep{Result: "seen"}))
-	_, _, err2 := b.NewAPIKey(ctx, store.APIKey{Name: "console", Scopes: []string{"read"}}, time.Now())
+	task, _, asked := b.Control.RecordControlTask(ctx, mine, store.ControlVerify, "look", "ana")
+	claim, begun := b.Control.BeginControlTask(ctx, mine, store.ControlVerify, task.ID, 1)
+	err = errors.Join(err, asked, begun, b.Control.StepControlTask(ctx, claim, store.ControlStep{Result: "seen"}))
+	_, _, err2 := b.Access.NewAPIKey(ctx, store.APIKey{Name: "console", Scopes: []string{"read"}}, time.Now())
 	b.refuse(false, refusedRow(4, "c-3"))
-	if err := errors.Join(err, err2, b.Pause(ctx, mine, store.Pause{By: "ana", Why: "lunch"})); err != nil {
+	if err := errors.Join(err, err2, b.Lanes.Pause(ctx, mine, store.Pause{By: "ana", Why: "lunch"})); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -243,19 +243,19 @@ func readable(b *book) string {
 	var told strings.Builder
 	for i := range 3 {
 		ref := store.Ref{Customer: mine, Export: b.Keys().ExportID(string(b.batch), fmt.Sprint("c-", i))}
-		payload, err := b.Payload(ctx, ref)
+		payload, err := b.DeadLetters.Payload(ctx, ref)
 		story, err2 := b.Timeline(ctx, ref)
 		if err := errors.Join(err, err2); err != nil {
 			b.t.Fatal(err)
 		}
 		fmt.Fprintln(&told, string(payload), story)
 	}
-	conn, err := b.Connection(ctx, mine)
-	history, err2 := b.ConnectionHistory(ctx, mine)
-	actions, _, err3 := b.Actions(ctx, mine, 100)
-	journal, err4 := b.AuditLog(ctx, store.AuditLogFilter{})
-	keys, err5 := b.APIKeys(ctx)
-	errands, err6 := b.ControlTasks(ctx, mine, store.ControlVerify)
+	conn, err := b.Connections.Connection(ctx, mine)
+	history, err2 := b.Connections.ConnectionHistory(ctx, mine)
+	actions, _, err3 := b.AuditLog.Actions(ctx, mine, 100)
+	journal, err4 := b.AuditLog.ReadAuditLog(ctx, store.AuditLogFilter{})
+	keys, err5 := b.Access.APIKeys(ctx)
+	errands, err6 := b.Control.ControlTasks(ctx, mine, store.ControlVerify)
 	if err := errors.Join(err, err2, err3, err4, err5, err6); err != nil {
 		b.t.Fatal(err)
 	}
@@ -292,32 +292,32 @@ func TestReseal(t *testing.T) {
 		}
 		b := openBook(t, client, store.BatchSpec{})
 		b.Ledger = store.NewLedger(client, old)
-		if b.batch, _, err = b.OpenBatch(t.Context(), store.BatchSpec{Customer: customer}); err != nil {
+		if b.batch, _, err = b.Batches.OpenBatch(t.Context(), store.BatchSpec{Customer: customer}); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.CheckKeyset(t.Context()); err != nil {
+		if err := b.Checks.CheckKeyset(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		everythingSealed(b)
 		want := readable(b)
-		before, err := b.SealedWith(t.Context())
+		before, err := b.Checks.SealedWith(t.Context())
 		if err != nil || before[old.Primary()] != 3+3+1+2+4+2+3+1+3+1+1+2 || len(before) != 1 {
 			t.Errorf("sealed at first: %v, %v", before, err)
 		}
 
 		b.Ledger = store.NewLedger(client, next)
-		first, err := b.Reseal(t.Context())
+		first, err := b.Checks.Reseal(t.Context())
 		if err != nil || first.Replaced != before[old.Primary()] || first.Old(id) != first.Replaced || first.Unopened+first.Moved != 0 {
 			t.Errorf("the first walk: %+v, %v", first, err)
 		}
 		if got := readable(b); got != want {
 			t.Errorf("resealed it reads\n%s\nwant\n%s", got, want)
 		}
-		second, err := b.Reseal(t.Context())
+		second, err := b.Checks.Reseal(t.Context())
 		if err != nil || second.Replaced != 0 || !maps.Equal(second.Sealed, map[store.KeyID]int{id: first.Replaced}) {
 			t.Errorf("the second walk: %+v, %v", second, err)
 		}
-		if ids, err := b.CheckedKeys(t.Context()); err != nil || !cmp.Equal(ids, []store.KeyID{id}) {
+		if ids, err := b.Checks.CheckedKeys(t.Context()); err != nil || !cmp.Equal(ids, []store.KeyID{id}) {
 			t.Errorf("check values of %v, %v", ids, err)
 		}
 		// No value that the old key opens is left anywhere.
@@ -347,7 +347,7 @@ func TestResealCountsUnopenedValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := store.NewLedger(client, next).Reseal(t.Context())
+	r, err := store.NewLedger(client, next).Checks.Reseal(t.Context())
 	if err != nil || r.Replaced != 1 || r.Unopened != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -361,10 +361,10 @@ func TestResealDuringChanges(t *testing.T) {
 		b := openBook(t, client, store.BatchSpec{})
 		b.Ledger = store.NewLedger(client, process(t, path))
 		var err error
-		if b.batch, _, err = b.OpenBatch(t.Context(), store.BatchSpec{Customer: customer}); err != nil {
+		if b.batch, _, err = b.Batches.OpenBatch(t.Context(), store.BatchSpec{Customer: customer}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.AddConnection(t.Context(), connectionOf(customer), "ana", ""); err != nil {
+		if _, err := b.Connections.AddConnection(t.Context(), connectionOf(customer), "ana", ""); err != nil {
 			t.Fatal(err)
 		}
 		ref := b.accept("a", "a@example.com")
@@ -383,7 +383,7 @@ func TestResealDuringChanges(t *testing.T) {
 					err = worker.Hold(t.Context(), c, store.Hold{To: store.Deferred, Reason: "paused", Entry: &store.Entry{What: "deferred", Attempt: i}})
 				}
 				if err == nil {
-					err = worker.Act(t.Context(), customer, store.Action{Who: "ana", Count: i})
+					err = worker.AuditLog.Act(t.Context(), customer, store.Action{Who: "ana", Count: i})
 				}
 				if err != nil {
 					t.Error(err)
@@ -396,7 +396,7 @@ func TestResealDuringChanges(t *testing.T) {
 				if i%3 == 0 {
 					rotate(t, path)
 				}
-				if _, err := store.NewLedger(client, process(t, path)).Reseal(ctx); err != nil && ctx.Err() == nil {
+				if _, err := store.NewLedger(client, process(t, path)).Checks.Reseal(ctx); err != nil && ctx.Err() == nil {
 					t.Errorf("reseal: %v", err)
 					return
 				}
@@ -406,14 +406,14 @@ func TestResealDuringChanges(t *testing.T) {
 		last := process(t, path)
 		b.Ledger = store.NewLedger(client, last)
 		for range 2 {
-			if _, err := b.Reseal(t.Context()); err != nil {
+			if _, err := b.Checks.Reseal(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if found := keysIn(t, client, last); len(found) != 1 || !found[last.Primary()] {
 			t.Errorf("sealed by %v, want %d alone", found, last.Primary())
 		}
-		actions, _, err := b.Actions(t.Context(), customer, 2*acts)
+		actions, _, err := b.AuditLog.Actions(t.Context(), customer, 2*acts)
 		if err != nil || len(actions) != acts {
 			t.Fatalf("%d actions, want %d (%v)", len(actions), acts, err)
 		}
@@ -437,7 +437,7 @@ func TestAKnownKeysetNeedsNoWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	ledger := store.NewLedger(client, keys)
-	if err := ledger.CheckKeyset(t.Context()); err != nil {
+	if err := ledger.Checks.CheckKeyset(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := client.ConfigSet(t.Context(), "min-replicas-to-write", "1").Err(); err != nil {
@@ -446,7 +446,7 @@ func TestAKnownKeysetNeedsNoWrite(t *testing.T) {
 	if err := client.Set(t.Context(), "x", "", 0).Err(); err == nil {
 		t.Fatal("Redis takes writes, so this shows nothing")
 	}
-	if err := ledger.CheckKeyset(t.Context()); err != nil {
+	if err := ledger.Checks.CheckKeyset(t.Context()); err != nil {
 		t.Errorf("%v: a Redis that refuses writes for a while is no reason not to start", err)
 	}
 }

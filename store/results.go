@@ -54,9 +54,9 @@ const (
 // Results lists up to limit exports of a batch in the order they were accepted, starting after
 // `from` rows. It may return fewer, or none, if many rows do not match. Rows keep their positions
 // while the batch is in progress.
-func (l *Ledger) Results(ctx context.Context, batch BatchID, f ResultFilter, from, limit int) (ResultPage, error) {
+func (l *Batches) Results(ctx context.Context, batch BatchID, f ResultFilter, from, limit int) (ResultPage, error) {
 	var page ResultPage
-	inputs, err := l.InputRows(ctx, batch)
+	inputs, err := l.Batches.InputRows(ctx, batch)
 	if err != nil {
 		return page, err
 	}
@@ -66,7 +66,7 @@ func (l *Ledger) Results(ctx context.Context, batch BatchID, f ResultFilter, fro
 		if f == (ResultFilter{}) {
 			n = min(limit-len(page.Results), resultChunk)
 		}
-		rows, err := l.Outcomes(ctx, batch, at, n)
+		rows, err := l.Batches.Outcomes(ctx, batch, at, n)
 		if err != nil {
 			return page, err
 		}
@@ -89,7 +89,7 @@ func (l *Ledger) Results(ctx context.Context, batch BatchID, f ResultFilter, fro
 }
 
 // BatchesOf reads batches in one round trip. The result leaves out unknown ones.
-func (l *Ledger) BatchesOf(ctx context.Context, ids ...BatchID) (map[BatchID]Batch, error) {
+func (l *Batches) BatchesOf(ctx context.Context, ids ...BatchID) (map[BatchID]Batch, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -114,16 +114,16 @@ func (l *Ledger) BatchesOf(ctx context.Context, ids ...BatchID) (map[BatchID]Bat
 
 // BatchPage lists a customer's batches, newest first. from is "" for the first page, then next of
 // the previous page, which is "" at the end.
-func (l *Ledger) BatchPage(ctx context.Context, customer, from string, n int) (batches []Batch, next string, err error) {
+func (l *Batches) BatchPage(ctx context.Context, customer, from string, n int) (batches []Batch, next string, err error) {
 	return l.batchPage(ctx, batchesKey(customer), customer, from, n)
 }
 
 // TestBatchPage is BatchPage for batches of verifications.
-func (l *Ledger) TestBatchPage(ctx context.Context, customer, from string, n int) (batches []Batch, next string, err error) {
+func (l *Batches) TestBatchPage(ctx context.Context, customer, from string, n int) (batches []Batch, next string, err error) {
 	return l.batchPage(ctx, testsKey(customer), customer, from, n)
 }
 
-func (l *Ledger) batchPage(ctx context.Context, key, customer, from string, n int) (batches []Batch, next string, err error) {
+func (l *base) batchPage(ctx context.Context, key, customer, from string, n int) (batches []Batch, next string, err error) {
 	last, lastLocal, err := parsePlace(from)
 	if err != nil {
 		return nil, "", err
@@ -151,7 +151,7 @@ func (l *Ledger) batchPage(ctx context.Context, key, customer, from string, n in
 			id := BatchID(customer + "-" + member(z))
 			ids, places[id] = append(ids, id), place+"-"+member(z)
 		}
-		read, err := l.BatchesOf(ctx, ids...)
+		read, err := l.Batches.BatchesOf(ctx, ids...)
 		if err != nil {
 			return nil, "", err
 		}

@@ -55,7 +55,7 @@ func TestResultsPageByPage(t *testing.T) {
 			var got []int
 			pages := 0
 			for from := 0; ; pages++ {
-				page, err := b.Results(t.Context(), b.batch, s.filter, from, s.limit)
+				page, err := b.Batches.Results(t.Context(), b.batch, s.filter, from, s.limit)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -103,7 +103,7 @@ func TestBatchesPageByPage(t *testing.T) {
 		for _, n := range []int{1, 3, 11, 50} {
 			var got []store.BatchID
 			for from := ""; ; {
-				page, next, err := b.BatchPage(t.Context(), customer, from, n)
+				page, next, err := b.Batches.BatchPage(t.Context(), customer, from, n)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -126,7 +126,7 @@ func TestBatchesPageByPage(t *testing.T) {
 				}
 			}
 		}
-		if _, _, err := b.BatchPage(t.Context(), customer, "yesterday", 5); !errors.Is(err, store.ErrPlace) {
+		if _, _, err := b.Batches.BatchPage(t.Context(), customer, "yesterday", 5); !errors.Is(err, store.ErrPlace) {
 			t.Errorf("a place that is none: %v", err)
 		}
 	})
@@ -136,7 +136,7 @@ func TestBatchesOfLeavesOutUnknownBatches(t *testing.T) {
 	t.Parallel()
 	b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{Job: 7})
 	b.accept("c-1", "c-1@example.com")
-	got, err := b.BatchesOf(t.Context(), b.batch, "1234-aaaaaaaaaaaaaaaa")
+	got, err := b.Batches.BatchesOf(t.Context(), b.batch, "1234-aaaaaaaaaaaaaaaa")
 	if err != nil || len(got) != 1 || got[b.batch].Accepted != 1 || got[b.batch].Job != 7 || got[b.batch].Opened.Before(time.Unix(1, 0)) {
 		t.Errorf("%+v, %v", got, err)
 	}

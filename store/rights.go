@@ -88,7 +88,7 @@ func grantTo(user string) string { return "ACL SETUSER " + user + " " + RedisRig
 
 // CheckRights returns a *RightsError if the Redis user lacks rights, on any master of a cluster. It
 // only runs a read-only script. A server that cannot check rights, such as Redis 6, passes.
-func (l *Ledger) CheckRights(ctx context.Context) error {
+func (l *Checks) CheckRights(ctx context.Context) error {
 	cluster, ok := l.redis.(*redis.ClusterClient)
 	if !ok {
 		return checkRights(ctx, l.redis, userOf(l.redis))

@@ -67,7 +67,7 @@ func TestMissingRightsAreNamed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			users(t, server, map[string]string{name: c.rules})
-			err := ledgerOf(t, as(t, server.Addr(), name)).CheckRights(t.Context())
+			err := ledgerOf(t, as(t, server.Addr(), name)).Checks.CheckRights(t.Context())
 			if c.want == nil {
 				if err != nil {
 					t.Fatal(err)
@@ -93,7 +93,7 @@ func TestMissingRightsAreNamed(t *testing.T) {
 			if err := server.Client(t).Do(t.Context(), args...).Err(); err != nil {
 				t.Fatal(err)
 			}
-			if err := ledgerOf(t, as(t, server.Addr(), name)).CheckRights(t.Context()); err != nil {
+			if err := ledgerOf(t, as(t, server.Addr(), name)).Checks.CheckRights(t.Context()); err != nil {
 				t.Errorf("after %s: %v", lacking.Grant(), err)
 			}
 		})
@@ -105,12 +105,12 @@ func TestMissingRightsAreNamed(t *testing.T) {
 
 // A server that cannot check rights must not prevent a start.
 func TestUncheckableRights(t *testing.T) {
-	if err := ledgerOf(t, redistest.Miniredis(t)).CheckRights(t.Context()); err != nil {
+	if err := ledgerOf(t, redistest.Miniredis(t)).Checks.CheckRights(t.Context()); err != nil {
 		t.Error(err)
 	}
 	unreachable := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
 	t.Cleanup(func() { _ = unreachable.Close() })
-	if err := ledgerOf(t, unreachable).CheckRights(t.Context()); err != nil {
+	if err := ledgerOf(t, unreachable).Checks.CheckRights(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -134,7 +134,7 @@ func TestRightsOnEachNodeOfACluster(t *testing.T) {
 	}
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: cluster.Addrs(), Username: "app", Password: "pass"})
 	t.Cleanup(func() { _ = client.Close() })
-	lacking, ok := errors.AsType[*store.RightsError](ledgerOf(t, client).CheckRights(t.Context()))
+	lacking, ok := errors.AsType[*store.RightsError](ledgerOf(t, client).Checks.CheckRights(t.Context()))
 	if !ok || lacking.User != "app" || len(lacking.Missing) != 3 {
 		t.Errorf("got %+v", lacking)
 	}
@@ -183,25 +183,25 @@ func TestPublishThatIsRefusedBreaksNothing(t *testing.T) {
 	}
 	ledger := store.NewLedger(as(t, server.Addr(), "mute"), keys, store.OnPublishError(func(err error) { reported = append(reported, err) }))
 	ctx := t.Context()
-	if err := ledger.Announce(ctx, customer); err != nil {
+	if err := ledger.Lanes.Announce(ctx, customer); err != nil {
 		t.Errorf("announce: %v", err)
 	}
-	if listed, err := ledger.Announced(ctx); err != nil || len(listed) != 1 {
+	if listed, err := ledger.Lanes.Announced(ctx); err != nil || len(listed) != 1 {
 		t.Errorf("announced are %v, %v", listed, err)
 	}
-	if err := ledger.Pause(ctx, customer, store.Pause{By: "an operator", Why: "a test"}); err != nil {
+	if err := ledger.Lanes.Pause(ctx, customer, store.Pause{By: "an operator", Why: "a test"}); err != nil {
 		t.Errorf("pause: %v", err)
 	}
-	if p, err := ledger.PauseOf(ctx, customer); err != nil || p == nil {
+	if p, err := ledger.Lanes.PauseOf(ctx, customer); err != nil || p == nil {
 		t.Errorf("the pause is %v, %v", p, err)
 	}
-	if was, err := ledger.Resume(ctx, customer, "an operator", "a test"); err != nil || !was {
+	if was, err := ledger.Lanes.Resume(ctx, customer, "an operator", "a test"); err != nil || !was {
 		t.Errorf("resume: %v, %v", was, err)
 	}
-	if e, _, err := ledger.RecordControlTask(ctx, customer, store.ControlVerify, nil, "an operator"); err != nil || e.State != store.ControlWaiting {
+	if e, _, err := ledger.Control.RecordControlTask(ctx, customer, store.ControlVerify, nil, "an operator"); err != nil || e.State != store.ControlWaiting {
 		t.Errorf("control task: %+v, %v", e, err)
 	}
-	added, err := ledger.AddConnection(ctx, store.Connection{Customer: customer, Username: "user", Password: "made-up"}, "an operator", "a test")
+	added, err := ledger.Connections.AddConnection(ctx, store.Connection{Customer: customer, Username: "user", Password: "made-up"}, "an operator", "a test")
 	if err != nil || added.Revision != 1 {
 		t.Errorf("connection: %+v, %v", added, err)
 	}

@@ -64,7 +64,7 @@ const SimulatedServerKey = quota.SimulatedServerKey
 // for simulations that pass days in seconds.
 func WithSimulatedClock() Option { return func(l *Ledger) { l.simulated = true } }
 
-func (s script) of(l *Ledger) *redis.Script {
+func (s script) of(l *base) *redis.Script {
 	if l.simulated {
 		return s.simulated
 	}
@@ -113,7 +113,7 @@ func scriptText(name string) string {
 }
 
 // run executes a script whose reply is an array starting with a word.
-func (l *Ledger) run(ctx context.Context, s script, key string, args ...any) ([]any, error) {
+func (l *base) run(ctx context.Context, s script, key string, args ...any) ([]any, error) {
 	answer, err := s.of(l).Run(ctx, l.redis, []string{key}, args...).Slice()
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
@@ -124,7 +124,7 @@ func (l *Ledger) run(ctx context.Context, s script, key string, args ...any) ([]
 var commandScript = redis.NewScript(evenWhenFull + "return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))")
 
 // essential runs a command on one key, even if Redis is full.
-func (l *Ledger) essential(ctx context.Context, command, key string, args ...any) error {
+func (l *base) essential(ctx context.Context, command, key string, args ...any) error {
 	err := commandScript.Run(ctx, l.redis, []string{key}, append([]any{command}, args...)...).Err()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return err
@@ -140,7 +140,7 @@ type scriptCall struct {
 
 // pipelined runs a script once per call in one pipeline. With an error it returns the replies
 // before it; the rest are nil.
-func (l *Ledger) pipelined(ctx context.Context, s script, calls []scriptCall) ([]any, error) {
+func (l *base) pipelined(ctx context.Context, s script, calls []scriptCall) ([]any, error) {
 	if len(calls) == 0 {
 		return nil, nil
 	}

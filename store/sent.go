@@ -46,7 +46,7 @@ func (k *Keyset) SentDigest(customer, export, field, value string) string {
 
 // SampleSent returns up to n records of what a customer's exports sent, spread over all kept days,
 // each for a different person. If there are too few, it adds exported people with only their IDs.
-func (l *Ledger) SampleSent(ctx context.Context, customer string, n int) ([]SentRecord, error) {
+func (l *Candidates) SampleSent(ctx context.Context, customer string, n int) ([]SentRecord, error) {
 	days, err := l.sentByDay(ctx, customer)
 	if err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func (l *Ledger) SampleSent(ctx context.Context, customer string, n int) ([]Sent
 
 // sentByDay reads the records of each day, newest day first, shuffled within a day. Of each person
 // it returns only the last record, which matches what iCIMS should hold.
-func (l *Ledger) sentByDay(ctx context.Context, customer string) ([][]SentRecord, error) {
+func (l *base) sentByDay(ctx context.Context, customer string) ([][]SentRecord, error) {
 	const day = 24 * time.Hour
 	now, err := l.nowAt(ctx, countersKey(customer))
 	if err != nil {

@@ -66,7 +66,7 @@ func (s *sender) send(n int) {
 
 func (s *sender) sample(n int) []store.SentRecord {
 	s.t.Helper()
-	sample, err := s.SampleSent(s.t.Context(), customer, n)
+	sample, err := s.Candidates.SampleSent(s.t.Context(), customer, n)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -178,10 +178,10 @@ func TestFieldThatStopsArrivingIsLost(t *testing.T) {
 			share := float64(arrived) / float64(sent)
 			fields["education"] = store.ReadBackFigure{Sent: sent, Arrived: arrived, Missing: sent - arrived, Share: share}
 		}
-		if err := b.SaveReadBack(t.Context(), "4711", store.ReadBack{At: time.Now(), Fields: fields}); err != nil {
+		if err := b.Candidates.SaveReadBack(t.Context(), "4711", store.ReadBack{At: time.Now(), Fields: fields}); err != nil {
 			t.Fatal(err)
 		}
-		all, err := b.ReadBacks(t.Context(), "4711", "4712")
+		all, err := b.Candidates.ReadBacks(t.Context(), "4711", "4712")
 		if err != nil || len(all) != 1 || all["4711"].Fields["phones"].Lost() {
 			t.Fatalf("%+v, %v", all, err)
 		}

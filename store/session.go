@@ -50,7 +50,7 @@ const (
 )
 
 // NewSession records a session and returns it with its ID. It removes ended sessions.
-func (l *Ledger) NewSession(ctx context.Context, s Session) (Session, error) {
+func (l *Access) NewSession(ctx context.Context, s Session) (Session, error) {
 	s.ID, s.Used = randomText(sessionIDBytes), s.Began
 	sealed, err := l.sealJSON(s, sessionsKey)
 	if err != nil {
@@ -71,7 +71,7 @@ func (l *Ledger) NewSession(ctx context.Context, s Session) (Session, error) {
 }
 
 // UseSession returns a session, or ErrNoSession if it has ended. With touch it records a use.
-func (l *Ledger) UseSession(ctx context.Context, id string, now time.Time, touch bool) (Session, error) {
+func (l *Access) UseSession(ctx context.Context, id string, now time.Time, touch bool) (Session, error) {
 	values, err := l.redis.HMGet(ctx, sessionsKey, id, id+sessionLastUsed).Result()
 	if err != nil {
 		return Session{}, fmt.Errorf("read session: %w", err)
@@ -82,7 +82,7 @@ func (l *Ledger) UseSession(ctx context.Context, id string, now time.Time, touch
 	}
 	if touch && now.Sub(s.Used) >= s.usedEach() {
 		s.Used = now
-		err := touchSessionScript.of(l).Run(ctx, l.redis, []string{sessionsKey}, id, id+sessionLastUsed, now.Unix()).Err()
+		err := touchSessionScript.of(l.base).Run(ctx, l.redis, []string{sessionsKey}, id, id+sessionLastUsed, now.Unix()).Err()
 		if err != nil {
 			return s, fmt.Errorf("record use of session: %w", err)
 		}
@@ -92,7 +92,7 @@ func (l *Ledger) UseSession(ctx context.Context, id string, now time.Time, touch
 
 var touchSessionScript = loadEssentialFleetScript("touch_session")
 
-func (l *Ledger) openSession(id, sealed, used string) (Session, error) {
+func (l *base) openSession(id, sealed, used string) (Session, error) {
 	var s Session
 	data, err := l.keys.Open([]byte(sealed), sessionsKey)
 	if err != nil {
@@ -107,14 +107,14 @@ func (l *Ledger) openSession(id, sealed, used string) (Session, error) {
 }
 
 // Sessions lists the sessions that have not ended, newest first.
-func (l *Ledger) Sessions(ctx context.Context, now time.Time) ([]Session, error) {
+func (l *Access) Sessions(ctx context.Context, now time.Time) ([]Session, error) {
 	all, _, err := l.readSessions(ctx, now)
 	return all, err
 }
 
 // readSessions returns the sessions that have not ended, newest first, and all other fields of the
 // hash.
-func (l *Ledger) readSessions(ctx context.Context, now time.Time) (all []Session, others []string, err error) {
+func (l *base) readSessions(ctx context.Context, now time.Time) (all []Session, others []string, err error) {
 	fields, err := l.redis.HGetAll(ctx, sessionsKey).Result()
 	if err != nil {
 		return nil, nil, fmt.Errorf("list sessions: %w", err)
@@ -144,7 +144,7 @@ func (l *Ledger) readSessions(ctx context.Context, now time.Time) (all []Session
 }
 
 // EndSession ends a session. It returns ErrNoSession if there is none.
-func (l *Ledger) EndSession(ctx context.Context, id string) error {
+func (l *Access) EndSession(ctx context.Context, id string) error {
 	if !validAPIKeyID(id) { // session IDs have the same form
 		return ErrNoSession
 	}
@@ -159,7 +159,7 @@ func (l *Ledger) EndSession(ctx context.Context, id string) error {
 }
 
 // trimSessions removes ended sessions and makes room for another one of the API key.
-func (l *Ledger) trimSessions(ctx context.Context, key string, now time.Time) error {
+func (l *base) trimSessions(ctx context.Context, key string, now time.Time) error {
 	all, over, err := l.readSessions(ctx, now)
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 
 func newSession(t *testing.T, l *store.Ledger, key string, now time.Time) string {
 	t.Helper()
-	s, err := l.NewSession(t.Context(), store.Session{Key: key, Name: "ana lytic", Address: "192.0.2.7", Began: now, Until: now.Add(12 * time.Hour), IdleSeconds: 3600})
+	s, err := l.Access.NewSession(t.Context(), store.Session{Key: key, Name: "ana lytic", Address: "192.0.2.7", Began: now, Until: now.Add(12 * time.Hour), IdleSeconds: 3600})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,12 +33,12 @@ func TestSessionsDoNotPileUp(t *testing.T) {
 		for range 150 {
 			now = now.Add(time.Second)
 			newSession(t, l, "b", now)
-			if _, err := l.UseSession(t.Context(), first, now, true); err != nil {
+			if _, err := l.Access.UseSession(t.Context(), first, now, true); err != nil {
 				t.Fatalf("a session of another key: %v", err)
 			}
 		}
 		count := map[string]int{}
-		all, err := l.Sessions(t.Context(), now)
+		all, err := l.Access.Sessions(t.Context(), now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,11 +77,11 @@ func TestForgedSessionsOpenNothing(t *testing.T) {
 		if err := client.HSet(t.Context(), "ix:sessions", field, value, field+":last_used", fmt.Sprint(now.Unix())).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.UseSession(t.Context(), field, now, false); !errors.Is(err, store.ErrNoSession) {
+		if _, err := l.Access.UseSession(t.Context(), field, now, false); !errors.Is(err, store.ErrNoSession) {
 			t.Errorf("%q: %v", field, err)
 		}
 	}
-	if all, err := l.Sessions(t.Context(), now); err != nil || len(all) != 1 {
+	if all, err := l.Access.Sessions(t.Context(), now); err != nil || len(all) != 1 {
 		t.Errorf("%+v, %v", all, err)
 	}
 }
@@ -94,23 +94,23 @@ func TestUseOfASession(t *testing.T) {
 		t.Fatal(err)
 	}
 	l, now := store.NewLedger(client, keys), time.Now().Truncate(time.Second)
-	s, err := l.NewSession(t.Context(), store.Session{Key: "a", Began: now, Until: now.Add(12 * time.Hour), IdleSeconds: 60})
+	s, err := l.Access.NewSession(t.Context(), store.Session{Key: "a", Began: now, Until: now.Add(12 * time.Hour), IdleSeconds: 60})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 4 {
 		now = now.Add(50 * time.Second)
-		if _, err := l.UseSession(t.Context(), s.ID, now, true); err != nil {
+		if _, err := l.Access.UseSession(t.Context(), s.ID, now, true); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := l.EndSession(t.Context(), s.ID); err != nil {
+	if err := l.Access.EndSession(t.Context(), s.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.EndSession(t.Context(), s.ID); !errors.Is(err, store.ErrNoSession) {
+	if err := l.Access.EndSession(t.Context(), s.ID); !errors.Is(err, store.ErrNoSession) {
 		t.Errorf("ended twice: %v", err)
 	}
-	if _, err := l.UseSession(t.Context(), s.ID, now.Add(20*time.Second), true); !errors.Is(err, store.ErrNoSession) {
+	if _, err := l.Access.UseSession(t.Context(), s.ID, now.Add(20*time.Second), true); !errors.Is(err, store.ErrNoSession) {
 		t.Errorf("used after its end: %v", err)
 	}
 	if n := client.HLen(t.Context(), "ix:sessions").Val(); n != 0 {

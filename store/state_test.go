@@ -37,7 +37,7 @@ func TestEveryPairOfStates(t *testing.T) {
 				}
 			}
 		}
-		if counted, err := b.IllegalMoves(t.Context(), customer); err != nil || counted != refused {
+		if counted, err := b.Recovery.IllegalMoves(t.Context(), customer); err != nil || counted != refused {
 			t.Errorf("%d illegal transitions counted (%v), want %d", counted, err, refused)
 		}
 	})

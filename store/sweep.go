@@ -20,7 +20,7 @@ const sweptPage = 100
 // SweepBatches removes a customer's expired batches from the lists, and closes open batches without
 // a new row for the idle time. Their accepted exports continue, and the same idempotency key can
 // still add rows.
-func (l *Ledger) SweepBatches(ctx context.Context, customer string, idle time.Duration) (Swept, error) {
+func (l *Recovery) SweepBatches(ctx context.Context, customer string, idle time.Duration) (Swept, error) {
 	var swept Swept
 	for _, key := range []string{batchesKey(customer), testsKey(customer)} {
 		err := l.eachListed(ctx, key, sweptPage, func(locals []string) error {

@@ -43,7 +43,7 @@ type Called struct {
 }
 
 // sealEntry renders an entry for a script; "" for nil.
-func (l *Ledger) sealEntry(ref Ref, e *Entry) (string, error) {
+func (l *base) sealEntry(ref Ref, e *Entry) (string, error) {
 	if e == nil {
 		return "", nil
 	}

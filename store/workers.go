@@ -51,8 +51,8 @@ func (f Fleet) Alive() bool {
 }
 
 // Beat sends a worker's heartbeat with its free lanes, and returns all workers.
-func (l *Ledger) Beat(ctx context.Context, p Peer) (Fleet, error) {
-	answer, err := heartbeatScript.of(l).Run(ctx, l.redis, []string{workersKey}, p.Worker, p.Lanes, p.Free, strings.Join(p.Refuses, ","), strings.Join(p.Unreachable, ","), silentWorkersKept.Milliseconds()).Slice()
+func (l *Workers) Beat(ctx context.Context, p Peer) (Fleet, error) {
+	answer, err := heartbeatScript.of(l.base).Run(ctx, l.redis, []string{workersKey}, p.Worker, p.Lanes, p.Free, strings.Join(p.Refuses, ","), strings.Join(p.Unreachable, ","), silentWorkersKept.Milliseconds()).Slice()
 	if err != nil {
 		return Fleet{}, fmt.Errorf("heartbeat: %w", err)
 	}
@@ -60,7 +60,7 @@ func (l *Ledger) Beat(ctx context.Context, p Peer) (Fleet, error) {
 }
 
 // Fleet reads the list of workers.
-func (l *Ledger) Fleet(ctx context.Context) (Fleet, error) {
+func (l *Workers) Fleet(ctx context.Context) (Fleet, error) {
 	now, err := l.nowAt(ctx, workersKey)
 	if err != nil {
 		return Fleet{}, err
@@ -90,7 +90,7 @@ func readFleet(now time.Time, entries map[string]string) Fleet {
 }
 
 // Leave removes an ended worker process from the list.
-func (l *Ledger) Leave(ctx context.Context, worker string) error {
+func (l *Workers) Leave(ctx context.Context, worker string) error {
 	err := l.redis.HDel(ctx, workersKey, worker).Err()
 	if err != nil {
 		err = fmt.Errorf("deregister the worker: %w", err)

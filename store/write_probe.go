@@ -57,7 +57,7 @@ const readyFor = time.Minute
 // Writable checks that Redis answers and takes writes. TroubleOf classifies its error. It only
 // writes a key that already exists, and nothing creates that key: Redis rejects the write like any
 // other.
-func (l *Ledger) Writable(ctx context.Context) error {
+func (l *Checks) Writable(ctx context.Context) error {
 	err := l.redis.SetArgs(ctx, readyKey, "1", redis.SetArgs{Mode: "XX", TTL: readyFor}).Err()
 	if errors.Is(err, redis.Nil) {
 		return nil

@@ -124,14 +124,14 @@ func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, 
 		// A batch that is not closed never ends. A later submission with the same key reopens it.
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 		defer cancel()
-		_ = c.ledger.CloseSending(closing, id, &s.refused, true)
+		_ = c.ledger.Batches.CloseSending(closing, id, &s.refused, true)
 		return s.receipt, fmt.Errorf("accept candidates: %w", err)
 	}
 	_, tooMany := errors.AsType[*TooManyRowsError](inputErr)
 	if inputErr != nil {
-		err = c.ledger.CloseSending(ctx, id, &s.refused, !tooMany)
+		err = c.ledger.Batches.CloseSending(ctx, id, &s.refused, !tooMany)
 	} else {
-		err = c.ledger.CompleteSending(ctx, id, &s.refused, s.rows)
+		err = c.ledger.Batches.CompleteSending(ctx, id, &s.refused, s.rows)
 	}
 	if conflict, ok := errors.AsType[*store.BatchConflictError](err); ok {
 		return Receipt{}, conflict
@@ -179,7 +179,7 @@ func (s *submission) chooseDomain(ctx context.Context) error {
 	if !s.batch.Options.GenerateDummyEmails {
 		return nil
 	}
-	found, err := s.client.ledger.ConnectionsOf(ctx, s.batch.Customer)
+	found, err := s.client.ledger.Connections.ConnectionsOf(ctx, s.batch.Customer)
 	if own := found[s.batch.Customer].DummyDomain; own != "" {
 		s.dummyDomain = own
 	}
@@ -367,7 +367,7 @@ func (s *submission) rowsOf(n int) store.Rows {
 
 // open opens the batch before its first chunk.
 func (s *submission) open(ctx context.Context) error {
-	id, known, err := s.client.ledger.OpenBatch(ctx, s.spec)
+	id, known, err := s.client.ledger.Batches.OpenBatch(ctx, s.spec)
 	if err != nil {
 		return fmt.Errorf("open batch: %w", err)
 	}
@@ -439,5 +439,5 @@ func (s *submission) write(ctx context.Context, chunk []store.NewExport, rows st
 func (s *submission) announce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	defer cancel()
-	return s.client.ledger.Announce(ctx, s.batch.Customer)
+	return s.client.ledger.Lanes.Announce(ctx, s.batch.Customer)
 }

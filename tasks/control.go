@@ -51,7 +51,7 @@ type controlReference struct {
 // waits or runs, the request joins it, whatever its arguments. args are encoded as JSON; by is the
 // name of the requester.
 func RequestControl(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customer string, kind store.ControlKind, args any, by string) (t store.ControlTask, joined bool, err error) {
-	t, joined, err = ledger.RecordControlTask(ctx, customer, kind, args, by)
+	t, joined, err = ledger.Control.RecordControlTask(ctx, customer, kind, args, by)
 	if err != nil {
 		return t, false, err
 	}
@@ -112,19 +112,19 @@ func ControlAttempt(ctx context.Context) (try int, last bool) {
 // TakeOverErrands enqueues the control tasks left in Redis by a version with its own queue. A task
 // that a worker of that version runs waits until its lease ends.
 func TakeOverErrands(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger) error {
-	left, err := ledger.OldErrands(ctx)
+	left, err := ledger.Recovery.OldErrands(ctx)
 	if err != nil {
 		return err
 	}
 	for _, e := range left {
-		t, err := ledger.LastControlTask(ctx, e.Customer, e.Kind)
+		t, err := ledger.Control.LastControlTask(ctx, e.Customer, e.Kind)
 		if err == nil && !t.State.Ended() {
 			err = EnqueueControl(ctx, client, t, max(time.Until(e.Due), 0))
 		}
 		if err != nil && !errors.Is(err, store.ErrNoControlTask) {
 			return err
 		}
-		if err := ledger.DeleteOldErrand(ctx, e); err != nil {
+		if err := ledger.Recovery.DeleteOldErrand(ctx, e); err != nil {
 			return err
 		}
 	}

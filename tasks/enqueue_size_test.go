@@ -163,7 +163,7 @@ func TestRedisFailsWhileTasksAreEnqueued(t *testing.T) {
 	fails.mu.Lock()
 	fails.left = 10_000 // stop failing
 	fails.mu.Unlock()
-	b, readErr := p.ledger.Batch(t.Context(), r.Batch)
+	b, readErr := p.ledger.Batches.Batch(t.Context(), r.Batch)
 	if readErr != nil {
 		t.Fatal(readErr)
 	}
@@ -173,7 +173,7 @@ func TestRedisFailsWhileTasksAreEnqueued(t *testing.T) {
 	if n := p.queued(normal); n != 250 {
 		t.Errorf("%d tasks, want those before the failure", n)
 	}
-	if announced, err := p.ledger.Announced(t.Context()); err != nil || len(announced) != 2 {
+	if announced, err := p.ledger.Lanes.Announced(t.Context()); err != nil || len(announced) != 2 {
 		t.Errorf("enqueued tasks are not announced: %v, %v", announced, err)
 	}
 

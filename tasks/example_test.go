@@ -45,7 +45,7 @@ func exportShortlist(ctx context.Context, redisAddr, keysetFile string, people i
 
 // exportedWhen returns when each of many candidates was exported.
 func exportedWhen(ctx context.Context, ledger *store.Ledger, candidates []string) (map[string]time.Time, error) {
-	markers, err := ledger.Markers(ctx, "1234", candidates)
+	markers, err := ledger.Candidates.Markers(ctx, "1234", candidates)
 	when := make(map[string]time.Time, len(markers))
 	for id, m := range markers { // only exported candidates have a marker
 		when[id] = m.ExportedAt
@@ -113,7 +113,7 @@ func Example_exportedWhen() {
 func finishOne(ledger *store.Ledger, candidate string) error {
 	ctx := context.Background()
 	spec := store.BatchSpec{Customer: "1234"}
-	batch, _, err := ledger.OpenBatch(ctx, spec)
+	batch, _, err := ledger.Batches.OpenBatch(ctx, spec)
 	if err != nil {
 		return err
 	}

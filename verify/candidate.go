@@ -43,7 +43,7 @@ func (x *run) test(ctx context.Context) verdict {
 	if err != nil && !errors.Is(err, control.ErrExportWaits) {
 		return failed(CodeFault, err)
 	}
-	outcomes, err := x.Ledger().Outcomes(ctx, batch, 0, 1)
+	outcomes, err := x.Ledger().Batches.Outcomes(ctx, batch, 0, 1)
 	if err != nil || len(outcomes) == 0 {
 		return failed(CodeFault, err)
 	}
@@ -137,7 +137,7 @@ func (x *run) cleanUp(ctx context.Context, batch store.BatchID, ref store.Ref, o
 	const why = "the test candidate of a verification"
 	switch {
 	case o.State == store.Dead:
-		err := x.Ledger().Discard(ctx, ref, by, why)
+		err := x.Ledger().DeadLetters.Discard(ctx, ref, by, why)
 		if errors.Is(err, store.ErrNotDead) {
 			return nil
 		}

@@ -268,5 +268,5 @@ func (x *run) keep(ctx context.Context) error {
 		x.profile.VerifiedAt, x.profile.TestPerson, x.profile.TestJob = x.now().UnixMilli(), x.report.Person, x.report.Job
 	}
 	x.report.Profile = x.profile
-	return x.Ledger().SaveProfile(ctx, x.Conn, x.ConnRevision, x.profile)
+	return x.Ledger().Connections.SaveProfile(ctx, x.Conn, x.ConnRevision, x.profile)
 }

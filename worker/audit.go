@@ -61,7 +61,7 @@ func auditLate(ctx context.Context, client redis.UniversalClient, ledger *store.
 		return err
 	}
 	queues := tasks.NewQueues(client, 0)
-	return ledger.EachOverdue(ctx, customer, now.Add(-auditOverdue), sweepPage, func(page []store.Moving) error {
+	return ledger.Recovery.EachOverdue(ctx, customer, now.Add(-auditOverdue), sweepPage, func(page []store.Moving) error {
 		exports := make([]tasks.Export, len(page))
 		for i, m := range page {
 			exports[i] = tasks.ExportOf(m)
@@ -98,7 +98,7 @@ func auditOrphans(ctx context.Context, client redis.UniversalClient, ledger *sto
 	for ref := range active {
 		ids = append(ids, ref.Export)
 	}
-	records, err := ledger.States(ctx, customer, ids)
+	records, err := ledger.Recovery.States(ctx, customer, ids)
 	if err != nil {
 		return err
 	}

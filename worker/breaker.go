@@ -67,7 +67,7 @@ func (w *Worker) reportBreaker(customer string) func(state string) {
 		spawn(&w.background, w.log, "circuit breaker", func() {
 			ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 			defer cancel()
-			if err := w.ledger.RecordBreaker(ctx, customer, w.id, state); err != nil {
+			if err := w.ledger.AuditLog.RecordBreaker(ctx, customer, w.id, state); err != nil {
 				w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("could not record the circuit breaker's state")
 			}
 		})

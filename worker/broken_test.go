@@ -23,7 +23,7 @@ func TestBrokenKeysAffectOneCustomer(t *testing.T) {
 			case "b":
 				key += ":" + strings.TrimPrefix(string(ours), "1001-")
 			case "x":
-				all, err := f.ledger.Outcomes(t.Context(), ours, 0, 1)
+				all, err := f.ledger.Batches.Outcomes(t.Context(), ours, 0, 1)
 				if err != nil || len(all) != 1 {
 					t.Fatal(all, err)
 				}
@@ -40,7 +40,7 @@ func TestBrokenKeysAffectOneCustomer(t *testing.T) {
 			}
 			f.join(nil)
 			f.expect("the other customer's batch ends", func() bool {
-				b, err := f.ledger.Batch(t.Context(), theirs)
+				b, err := f.ledger.Batches.Batch(t.Context(), theirs)
 				return err == nil && b.Created == 30
 			})
 		})
@@ -58,7 +58,7 @@ func TestBrokenKeysAffectOneCustomer(t *testing.T) {
 			var b store.Batch
 			f.expect("the other customer's batch ends", func() bool {
 				var err error
-				b, err = f.ledger.Batch(t.Context(), theirs)
+				b, err = f.ledger.Batches.Batch(t.Context(), theirs)
 				return err == nil && b.Created == 30
 			})
 			f.expect("the log names the broken customer", func() bool {

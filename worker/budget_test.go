@@ -20,7 +20,7 @@ func TestCallBudget(t *testing.T) {
 	if counted := r.sim.CallCount(); b.Calls != counted {
 		t.Errorf("the batch counts %d calls, iCIMS %d", b.Calls, counted)
 	}
-	costs, err := r.ledger.Costs(t.Context(), customer)
+	costs, err := r.ledger.Batches.Costs(t.Context(), customer)
 	if got := costs.Each(b.Kind()); err != nil || math.Abs(got-each) > 0.05 {
 		t.Errorf("forecast of %.3f calls per export, %v", got, err)
 	}

@@ -44,7 +44,7 @@ func (w *Worker) readBack(ctx context.Context, r *control.Run) (any, error) {
 	}
 	report, err = reader.Run(ctx, args.Records, report)
 	if err == nil && report.Result == readback.ResultComplete {
-		err = w.ledger.SaveReadBack(ctx, r.Customer, report.Figures(time.Now()))
+		err = w.ledger.Candidates.SaveReadBack(ctx, r.Customer, report.Figures(time.Now()))
 	}
 	return report, err
 }

@@ -48,7 +48,7 @@ func (r *rig) ask(customer string) store.ControlTask {
 func (r *rig) controlTask(e store.ControlTask, what string, holds func(store.ControlTask) bool) store.ControlTask {
 	r.t.Helper()
 	r.eventually("the control task "+what, func() bool {
-		now, err := r.ledger.ControlTask(r.t.Context(), e.Customer, e.Kind, e.ID)
+		now, err := r.ledger.Control.ControlTask(r.t.Context(), e.Customer, e.Kind, e.ID)
 		if err != nil {
 			r.t.Fatal(err)
 		}
@@ -95,7 +95,7 @@ func TestControlTaskIgnoresClosures(t *testing.T) {
 		result string
 	}{
 		"a pause": {func(r *rig) {
-			if err := r.ledger.Pause(t.Context(), customer, store.Pause{By: "joe", Why: "test"}); err != nil {
+			if err := r.ledger.Lanes.Pause(t.Context(), customer, store.Pause{By: "joe", Why: "test"}); err != nil {
 				t.Fatal(err)
 			}
 		}, `"seen"`},
@@ -145,7 +145,7 @@ func TestControlTaskSuccessReopensCalls(t *testing.T) {
 	r.endedControl(r.ask(customer))
 	r.eventually("calls are allowed", func() bool { return r.standing().Closed.Open() })
 	r.eventually("the export ends", func() bool {
-		n, err := r.ledger.Live(t.Context(), customer)
+		n, err := r.ledger.Recovery.Live(t.Context(), customer)
 		return err == nil && n == 0
 	})
 }
@@ -348,10 +348,10 @@ func (r *rig) orphan(t store.ControlTask) {
 func TestControlTasksOfEarlierVersionAreConverted(t *testing.T) {
 	r := serving(t, rigOptions{stopped: true}, asksCustomer)
 	ctx := t.Context()
-	waiting, _, err := r.ledger.RecordControlTask(ctx, customer, store.ControlVerify, nil, "maria")
+	waiting, _, err := r.ledger.Control.RecordControlTask(ctx, customer, store.ControlVerify, nil, "maria")
 	r.must(err)
 	// A task that a worker of that version ran, as its script left it.
-	running, _, err := r.ledger.RecordControlTask(ctx, "1235", store.ControlVerify, nil, "joe")
+	running, _, err := r.ledger.Control.RecordControlTask(ctx, "1235", store.ControlVerify, nil, "joe")
 	r.must(err)
 	r.must(r.redis.HSet(ctx, "ix:{1235}:errand:"+running.ID, "st", "running", "tk", "1", "le", "1", "wk", "w1", "rq", "r", "began", time.Now().UnixMilli(), "tries", "1").Err())
 	now := float64(time.Now().UnixMicro())
@@ -385,7 +385,7 @@ func TestControlTaskUsesStoredConnection(t *testing.T) {
 	c := r.conn
 	c.Password = "wrong"
 	// The worker is never notified of it.
-	if _, err := r.ledger.AddConnection(t.Context(), c, "maria", ""); err != nil {
+	if _, err := r.ledger.Connections.AddConnection(t.Context(), c, "maria", ""); err != nil {
 		t.Fatal(err)
 	}
 	if e := r.endedControl(r.ask(customer)); string(e.Result) != `{"reason":"icims_credentials","status":401}` {

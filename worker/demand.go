@@ -31,11 +31,11 @@ func (w *Worker) readWorkload(ctx context.Context, customer string) (l workload,
 			caller = store.Caller{Credentials: w.ledger.Keys().CredentialsHash(conn), Limits: conn.Limits}
 		}
 	})
-	announced, err := w.ledger.AnnouncedOf(ctx, customer)
+	announced, err := w.ledger.Lanes.AnnouncedOf(ctx, customer)
 	if err != nil {
 		return l, err
 	}
-	if l.live, err = w.ledger.Live(ctx, customer); err != nil {
+	if l.live, err = w.ledger.Recovery.Live(ctx, customer); err != nil {
 		return l, err
 	}
 	queues, err := tasks.ReadQueueStates(ctx, w.redis, customer)
@@ -154,10 +154,10 @@ func (w *Worker) reschedule(ctx context.Context, customer string, l workload, d 
 	case !listed && d.next.IsZero():
 		return true, nil
 	case !listed: // otherwise the customer would be forgotten
-		return false, w.ledger.Announce(ctx, customer)
+		return false, w.ledger.Lanes.Announce(ctx, customer)
 	case d.next.IsZero():
-		return w.ledger.WithdrawLane(ctx, l.announced)
+		return w.ledger.Lanes.WithdrawLane(ctx, l.announced)
 	default:
-		return w.ledger.PostponeLane(ctx, l.announced, w.registry.shared(d.next))
+		return w.ledger.Lanes.PostponeLane(ctx, l.announced, w.registry.shared(d.next))
 	}
 }

@@ -134,7 +134,7 @@ func TestStoppedWorker(t *testing.T) {
 	id := r.send(tasks.ToJob(job), tasks.Options{}, people(n)...)
 	r.eventually("some are done", func() bool { return r.sim.Invariants().Workflows > 20 })
 	r.worker.Stop()
-	live, err := r.ledger.Live(t.Context(), customer)
+	live, err := r.ledger.Recovery.Live(t.Context(), customer)
 	if err != nil || live == 0 {
 		t.Fatalf("stopped too late: %d live, %v", live, err)
 	}

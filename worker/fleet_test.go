@@ -124,7 +124,7 @@ func (f *fleet) join(change func(*worker.Settings), conns ...store.Connection) *
 
 func (f *fleet) workers() map[string]store.Peer {
 	f.t.Helper()
-	all, err := f.ledger.Fleet(f.t.Context())
+	all, err := f.ledger.Workers.Fleet(f.t.Context())
 	if err != nil {
 		f.t.Fatal(err)
 	}

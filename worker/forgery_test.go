@@ -48,7 +48,7 @@ func TestForgedTaskIsRefused(t *testing.T) {
 			f := newFleet(t, 2, nil)
 			before, own := len(f.sim.Tenant("1002").People()), len(f.sim.Tenant("1001").People())
 			mine := f.sendTo("1001", 1)
-			exports, err := f.ledger.Outcomes(t.Context(), mine, 0, 10)
+			exports, err := f.ledger.Batches.Outcomes(t.Context(), mine, 0, 10)
 			if err != nil || len(exports) != 1 {
 				t.Fatal(exports, err)
 			}
@@ -60,7 +60,7 @@ func TestForgedTaskIsRefused(t *testing.T) {
 			theirs := f.sendTo("1002", 30) // opens the lane
 			m := f.join(nil, f.conns[1])   // serves 1002 alone
 			f.expect("the other customer's batch ends", func() bool {
-				b, err := f.ledger.Batch(t.Context(), theirs)
+				b, err := f.ledger.Batches.Batch(t.Context(), theirs)
 				return err == nil && b.Created == 30
 			})
 			f.expect("the forged task is gone", func() bool {
@@ -70,7 +70,7 @@ func TestForgedTaskIsRefused(t *testing.T) {
 			if people := f.sim.Tenant("1002").People(); len(people) != before+30 {
 				t.Errorf("%d more people in the other customer's iCIMS", len(people)-before)
 			}
-			if o, err := f.ledger.Outcomes(t.Context(), mine, 0, 1); err != nil || o[0].State != store.Queued {
+			if o, err := f.ledger.Batches.Outcomes(t.Context(), mine, 0, 1); err != nil || o[0].State != store.Queued {
 				t.Errorf("the export is %s, %v", o[0].State, err)
 			}
 			if n := m.told("1002", "task refused: it names another customer's export", ""); n == 0 {
@@ -81,7 +81,7 @@ func TestForgedTaskIsRefused(t *testing.T) {
 			}
 			f.join(nil) // serves both
 			f.expect("the export is done in its own iCIMS", func() bool {
-				b, err := f.ledger.Batch(t.Context(), mine)
+				b, err := f.ledger.Batches.Batch(t.Context(), mine)
 				return err == nil && b.Created == 1 && len(f.sim.Tenant("1001").People()) == own+1
 			})
 		})
@@ -97,7 +97,7 @@ func TestPayloadsOfEarlierVersionsAreExported(t *testing.T) {
 	exports := r.outcomes(id)
 	for i, e := range exports {
 		ref := store.Ref{Customer: customer, Export: e.Export}
-		data, err := r.ledger.Payload(t.Context(), ref)
+		data, err := r.ledger.DeadLetters.Payload(t.Context(), ref)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -290,7 +290,7 @@ func TestChangedDestinationIsRefused(t *testing.T) {
 			}
 			r.start()
 			r.eventually("the export is a dead letter", func() bool {
-				d, err := r.ledger.DeadLetter(t.Context(), store.Ref{Customer: customer, Export: export})
+				d, err := r.ledger.DeadLetters.DeadLetter(t.Context(), store.Ref{Customer: customer, Export: export})
 				return err == nil && d.Reason == store.ReasonForged
 			})
 			if r.tenant.PeopleWithEmail(ana().Email) != nil {

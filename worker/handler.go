@@ -87,7 +87,7 @@ func (h *handler) export(ctx context.Context, t *asynq.Task, queue string, one t
 // archiveOwn enqueues the original task of an export that became a dead letter in a substitute
 // task. The original finds the dead letter and is archived.
 func (h *handler) archiveOwn(ctx context.Context, ref store.Ref) error {
-	records, err := h.lane.ledger.States(ctx, ref.Customer, []string{ref.Export})
+	records, err := h.lane.ledger.Recovery.States(ctx, ref.Customer, []string{ref.Export})
 	if err != nil || records[0].State != store.Dead {
 		return err
 	}
@@ -98,7 +98,7 @@ func (h *handler) archiveOwn(ctx context.Context, ref store.Ref) error {
 // deletes the rest.
 func (h *handler) deleteSettled(ctx context.Context, x *export) {
 	var settled []string
-	records, err := h.lane.ledger.States(ctx, x.ref.Customer, x.claim.WrongJob())
+	records, err := h.lane.ledger.Recovery.States(ctx, x.ref.Customer, x.claim.WrongJob())
 	for _, m := range records {
 		if m.State == "" {
 			settled = append(settled, m.Export)
@@ -115,7 +115,7 @@ func (h *handler) deleteSettled(ctx context.Context, x *export) {
 // retryDead retries a dead letter if its archived task was run in asynq's web UI or command line.
 // A task that asynq delivers for another reason is archived again.
 func (h *handler) retryDead(ctx context.Context, t *asynq.Task, queue string, one task) (*export, outcome, error) {
-	letter, err := h.lane.ledger.DeadLetter(ctx, one.Ref)
+	letter, err := h.lane.ledger.DeadLetters.DeadLetter(ctx, one.Ref)
 	if err != nil {
 		return nil, outcome{}, err
 	}
@@ -126,7 +126,7 @@ func (h *handler) retryDead(ctx context.Context, t *asynq.Task, queue string, on
 	if !strings.HasPrefix(last, deadText) {
 		return nil, outcome{}, deadError(letter.Reason)
 	}
-	err = h.lane.ledger.Revive(ctx, one.Ref, "asynq", "its task was run")
+	err = h.lane.ledger.DeadLetters.Revive(ctx, one.Ref, "asynq", "its task was run")
 	if err != nil && !errors.Is(err, store.ErrNotDead) {
 		return nil, outcome{}, err
 	}

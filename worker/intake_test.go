@@ -56,7 +56,7 @@ func TestIntakeTaskBecomesBatchOfOne(t *testing.T) {
 	var result tasks.IntakeResult
 	r.must(json.Unmarshal(r.taskInfo(info.ID, asynq.TaskStateCompleted).Result, &result))
 	r.eventually("the export ends", func() bool {
-		outcomes, err := r.ledger.Outcomes(t.Context(), result.Batch, 0, 2)
+		outcomes, err := r.ledger.Batches.Outcomes(t.Context(), result.Batch, 0, 2)
 		return err == nil && len(outcomes) == 1 && outcomes[0].State == store.Done && outcomes[0].Export == result.Export
 	})
 	// asynq has deleted the task, and it is enqueued again: it is the same batch.

@@ -108,7 +108,7 @@ func TestTitlesLeaveDailyCallsToExports(t *testing.T) {
 func TestNoJobsAreReadDuringAPause(t *testing.T) {
 	r, l := listing(t, 10, rigOptions{stopped: true})
 	r.jobs(l, jobs.Query{}) // requested before the pause
-	if err := r.ledger.Pause(t.Context(), customer, store.Pause{By: "joe", Why: "test"}); err != nil {
+	if err := r.ledger.Lanes.Pause(t.Context(), customer, store.Pause{By: "joe", Why: "test"}); err != nil {
 		t.Fatal(err)
 	}
 	r.start()

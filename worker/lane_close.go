@@ -144,7 +144,7 @@ func (w *Worker) closeLane(l *lane, why string) {
 func (w *Worker) announceWork(customer string) {
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
-	if err := w.ledger.Announce(ctx, customer); err != nil {
+	if err := w.ledger.Lanes.Announce(ctx, customer); err != nil {
 		w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("could not announce the remaining work of a lane")
 	}
 }

@@ -36,7 +36,7 @@ type waiter struct {
 // listen handles announcements until ctx ends. It does nothing else, so that new exports start
 // without delay.
 func (w *Worker) listen(ctx context.Context) {
-	for a := range w.ledger.Announcements(ctx) {
+	for a := range w.ledger.Lanes.Announcements(ctx) {
 		w.locked(func() { w.handleAnnouncement(ctx, a) })
 	}
 }
@@ -99,7 +99,7 @@ func (w *Worker) locked(f func()) {
 // order of their waiting time. It takes one Redis command.
 func (w *Worker) scanDemand(ctx context.Context) error {
 	now := time.Now()
-	wanted, err := w.ledger.Wanted(ctx, w.registry.shared(now))
+	wanted, err := w.ledger.Lanes.Wanted(ctx, w.registry.shared(now))
 	if err != nil {
 		return err
 	}
@@ -298,7 +298,7 @@ func (w *Worker) closeMisplaced(fleet store.Fleet, now time.Time) {
 
 // endPause runs the exports that waited for a pause, if the pause is over.
 func (w *Worker) endPause(ctx context.Context, customer string) {
-	switch pause, err := w.ledger.PauseOf(ctx, customer); {
+	switch pause, err := w.ledger.Lanes.PauseOf(ctx, customer); {
 	case err != nil && ctx.Err() == nil:
 		w.log.Error().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("cannot read whether a customer is paused")
 	case err == nil && pause == nil:
@@ -331,7 +331,7 @@ func (w *Worker) runNow(customer string) {
 	err := w.queues.RunLater(customer)
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
-	if err = errors.Join(err, w.ledger.WakeLane(ctx, customer)); err != nil {
+	if err = errors.Join(err, w.ledger.Lanes.WakeLane(ctx, customer)); err != nil {
 		w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("could not run waiting exports now")
 	}
 }

@@ -82,7 +82,7 @@ func TestAcceptedExportsAreAnnouncedAfterCancel(t *testing.T) {
 	client, _ := r.redis.(*redis.Client)
 	client.AddHook(cancelAfterAccept{cancel})
 	_, _ = r.producer.Enqueue(ctx, tasks.Batch{Customer: customer, Target: tasks.ToJob(job), Candidates: tasks.Candidates(ana())})
-	if live, err := r.ledger.Live(t.Context(), customer); live != 1 || err != nil {
+	if live, err := r.ledger.Recovery.Live(t.Context(), customer); live != 1 || err != nil {
 		t.Fatalf("%d exports are moving, %v", live, err)
 	}
 	if r.wants().IsZero() {
@@ -150,7 +150,7 @@ func TestReserveServesOnlySmallBatches(t *testing.T) {
 		if info.Active > 0 {
 			t.Errorf("%d handlers hold exports of the large batch", info.Active)
 		}
-		b, err := r.ledger.Batch(t.Context(), id)
+		b, err := r.ledger.Batches.Batch(t.Context(), id)
 		return err == nil && !b.Ended.IsZero()
 	})
 }

@@ -56,10 +56,10 @@ func TestUnreadablePayloadIsRestored(t *testing.T) {
 	if again := send(); again != batch {
 		t.Fatalf("batch %s, want %s", again, batch)
 	}
-	if _, err := r.ledger.ReviveAll(t.Context(), customer, []string{missing, sealed}, "maria", "restored"); err != nil {
+	if _, err := r.ledger.DeadLetters.ReviveAll(t.Context(), customer, []string{missing, sealed}, "maria", "restored"); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.ledger.Announce(t.Context(), customer); err != nil {
+	if err := r.ledger.Lanes.Announce(t.Context(), customer); err != nil {
 		t.Fatal(err)
 	}
 	if b := r.finished(batch); b.Created != 2 || b.Dead != 0 {

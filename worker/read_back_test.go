@@ -43,7 +43,7 @@ func fates(report readback.Findings) map[readback.Field][4]int {
 
 func (r *rig) figures() store.ReadBack {
 	r.t.Helper()
-	all, err := r.ledger.ReadBacks(r.t.Context(), customer)
+	all, err := r.ledger.Candidates.ReadBacks(r.t.Context(), customer)
 	if err != nil {
 		r.t.Fatal(err)
 	}

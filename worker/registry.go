@@ -44,7 +44,7 @@ func (r *registry) run(ctx context.Context) {
 }
 
 func (r *registry) beat(ctx context.Context) error {
-	fleet, err := r.ledger.Beat(ctx, r.self())
+	fleet, err := r.ledger.Workers.Beat(ctx, r.self())
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (r *registry) noticeLoss(ctx context.Context) {
 	if n := r.beats.Add(1) - 1; n%idleEvery != 0 && r.self().Lanes == 0 {
 		return
 	}
-	loss, news, err := r.ledger.NoticeLoss(ctx, r.self().Worker, r.settle())
+	loss, news, err := r.ledger.Workers.NoticeLoss(ctx, r.self().Worker, r.settle())
 	switch {
 	case err != nil && ctx.Err() == nil:
 		r.log.Error().Err(err).Fields(store.LogFields(err)).Msg("heartbeat failed: cannot check Redis for lost writes")

@@ -24,7 +24,7 @@ func TestScheduledVerification(t *testing.T) {
 		"less than a week ago": {nil, 6 * 24 * time.Hour, week, 0},
 		"never verified":       {nil, 0, week, 0},
 		"switched off":         {nil, 400 * 24 * time.Hour, 0, 0},
-		"a paused customer":    {func(r *rig) { r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "joe", Why: "test"})) }, 9 * 24 * time.Hour, week, 0},
+		"a paused customer":    {func(r *rig) { r.must(r.ledger.Lanes.Pause(t.Context(), customer, store.Pause{By: "joe", Why: "test"})) }, 9 * 24 * time.Hour, week, 0},
 		"refused credentials":  {func(r *rig) { r.start(); r.closeByVerdict() }, 9 * 24 * time.Hour, week, 0},
 		"more than half of the daily budget used": {func(r *rig) {
 			r.start()
@@ -55,7 +55,7 @@ func TestScheduledVerification(t *testing.T) {
 			if asked == 0 {
 				return
 			}
-			if e, err := r.ledger.LastControlTask(t.Context(), customer, store.ControlVerify); err != nil || e.By != worker.VerifiedBySchedule {
+			if e, err := r.ledger.Control.LastControlTask(t.Context(), customer, store.ControlVerify); err != nil || e.By != worker.VerifiedBySchedule {
 				t.Errorf("%+v, %v", e, err)
 			}
 			// Another process, or the next round, does not request a second one.
@@ -73,7 +73,7 @@ func TestSweepRequestsDueVerifications(t *testing.T) {
 		conn.Profile = store.TenantProfile{VerifiedAt: time.Now().Add(-9 * 24 * time.Hour).UnixMilli()}
 	}})
 	r.eventually("the verification is requested", func() bool {
-		e, err := r.ledger.LastControlTask(t.Context(), customer, store.ControlVerify)
+		e, err := r.ledger.Control.LastControlTask(t.Context(), customer, store.ControlVerify)
 		return err == nil && e.By == worker.VerifiedBySchedule
 	})
 }

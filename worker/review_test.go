@@ -79,12 +79,12 @@ func TestDailyBudgetOutlivesProcesses(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.eventually("the rest waits for the next day", func() bool {
-			listed, err := r.ledger.Announced(t.Context())
+			listed, err := r.ledger.Lanes.Announced(t.Context())
 			return err == nil && len(listed) == 1 && time.Until(listed[0].Wants) > time.Minute
 		})
 		w.SetConnections([]store.Connection{r.conn})
 		w.Stop()
-		if err := r.ledger.Announce(t.Context(), customer); err != nil {
+		if err := r.ledger.Lanes.Announce(t.Context(), customer); err != nil {
 			t.Fatal(err)
 		}
 	}

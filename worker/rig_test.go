@@ -192,7 +192,7 @@ func (r *rig) finished(id store.BatchID) store.Batch {
 	var b store.Batch
 	r.eventually("the batch ends", func() bool {
 		var err error
-		if b, err = r.ledger.Batch(r.t.Context(), id); err != nil {
+		if b, err = r.ledger.Batches.Batch(r.t.Context(), id); err != nil {
 			r.t.Fatal(err)
 		}
 		return !b.Ended.IsZero()
@@ -208,7 +208,7 @@ func (r *rig) run(target tasks.Target, options tasks.Options, candidates ...task
 
 func (r *rig) outcomes(id store.BatchID) []store.Outcome {
 	r.t.Helper()
-	o, err := r.ledger.Outcomes(r.t.Context(), id, 0, 1_000_000)
+	o, err := r.ledger.Batches.Outcomes(r.t.Context(), id, 0, 1_000_000)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func (r *rig) clean() {
 	if len(inv.DuplicateProfiles)+len(inv.DuplicateWorkflows) > 0 || inv.ExperienceWrites+inv.EducationWrites > 0 {
 		r.t.Errorf("invariants broken: %+v", inv)
 	}
-	if n, err := r.ledger.IllegalMoves(r.t.Context(), customer); err != nil || n != 0 {
+	if n, err := r.ledger.Recovery.IllegalMoves(r.t.Context(), customer); err != nil || n != 0 {
 		r.t.Errorf("%d illegal moves, %v", n, err)
 	}
 }

@@ -281,20 +281,20 @@ func (w *world) verify(batches []store.BatchID, sum *tally) {
 	if inv.ExperienceWrites+inv.EducationWrites+inv.PurgedWrites > 0 {
 		complain("forbidden writes: %+v", inv)
 	}
-	if n, err := w.ledger.IllegalMoves(ctx, "1234"); err != nil || n > 0 {
+	if n, err := w.ledger.Recovery.IllegalMoves(ctx, "1234"); err != nil || n > 0 {
 		complain("%d illegal moves, %v", n, err)
 	}
-	if n, err := w.ledger.Live(ctx, "1234"); err != nil || n != 0 {
+	if n, err := w.ledger.Recovery.Live(ctx, "1234"); err != nil || n != 0 {
 		complain("%d exports are still moving, %v", n, err)
 	}
 	w.verifyPermits(complain)
 	for _, id := range batches {
-		b, err := w.ledger.Batch(ctx, id)
+		b, err := w.ledger.Batches.Batch(ctx, id)
 		if err != nil {
 			complain("batch: %v", err)
 			continue
 		}
-		outcomes, err := w.ledger.Outcomes(ctx, id, 0, 1000)
+		outcomes, err := w.ledger.Batches.Outcomes(ctx, id, 0, 1000)
 		if err != nil {
 			complain("outcomes: %v", err)
 		}

@@ -446,7 +446,7 @@ func (w *world) step() bool {
 
 // moves reports whether any export has not ended. Exports without a task are left to the sweep.
 func (w *world) moves() bool {
-	live, err := w.ledger.Live(context.Background(), "1234")
+	live, err := w.ledger.Recovery.Live(context.Background(), "1234")
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -462,7 +462,7 @@ func (w *world) sweep() {
 	w.swept = time.Now()
 	ctx := context.Background()
 	w.setClock()
-	late, err := w.ledger.Overdue(ctx, "1234", time.Now().Add(-overdueBy), sweepPage)
+	late, err := w.ledger.Recovery.Overdue(ctx, "1234", time.Now().Add(-overdueBy), sweepPage)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -480,7 +480,7 @@ func (w *world) sweep() {
 			w.scheduled = append(w.scheduled, scheduledTask{time.Now(), task{Ref: m.Ref}})
 		}
 	}
-	if err := w.ledger.Recheck(ctx, "1234", seen, time.Now().Add(recheckAfter)); err != nil {
+	if err := w.ledger.Recovery.Recheck(ctx, "1234", seen, time.Now().Add(recheckAfter)); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -549,7 +549,7 @@ func (w *world) accept(spec store.BatchSpec, candidates []tasks.Candidate) store
 	ctx := context.Background()
 	w.setClock()
 	spec.Customer = "1234"
-	id, _, err := w.ledger.OpenBatch(ctx, spec)
+	id, _, err := w.ledger.Batches.OpenBatch(ctx, spec)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -569,7 +569,7 @@ func (w *world) accept(spec store.BatchSpec, candidates []tasks.Candidate) store
 		}
 		w.scheduled = append(w.scheduled, scheduledTask{time.Now(), task{Ref: store.Ref{Customer: "1234", Export: e.Export}, Express: express}})
 	}
-	if err := w.ledger.CloseBatch(ctx, id, 0); err != nil {
+	if err := w.ledger.Batches.CloseBatch(ctx, id, 0); err != nil {
 		w.t.Fatal(err)
 	}
 	return id

@@ -79,7 +79,7 @@ func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 		r.worker.Stop()
 		r.must(r.redis.ZAdd(t.Context(), "asynq:{"+express+"}:lease", redis.Z{Score: float64(time.Now().Add(-time.Minute).Unix()), Member: own}).Err())
 		r.worker = r.newWorker(nil)
-		r.must(r.ledger.Announce(t.Context(), customer))
+		r.must(r.ledger.Lanes.Announce(t.Context(), customer))
 		r.start()
 		r.eventually("no task runs or waits", func() bool { left, _ := r.size(); return left == len(r.archived()) })
 		if got := r.archived(); !slices.Equal(got, []string{own}) {
@@ -104,7 +104,7 @@ func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		_, export := r.sendRefused()
 		queues := tasks.NewQueues(r.redis, 0)
-		records, err := r.ledger.States(t.Context(), customer, []string{export})
+		records, err := r.ledger.Recovery.States(t.Context(), customer, []string{export})
 		r.must(err)
 		_, err = queues.Substitute(t.Context(), tasks.ExportOf(records[0]))
 		r.must(err)
@@ -190,7 +190,7 @@ func TestTheSweepDeletesArchivedTasksOfEndedExports(t *testing.T) {
 	r.eventually("all are archived", func() bool { return len(r.archived()) == 3 })
 	r.worker.Stop()
 	all := r.outcomes(id)
-	r.must(r.ledger.Discard(t.Context(), store.Ref{Customer: customer, Export: all[1].Export}, "ana", "left the company"))
+	r.must(r.ledger.DeadLetters.Discard(t.Context(), store.Ref{Customer: customer, Export: all[1].Export}, "ana", "left the company"))
 	if n := len(r.archived()); n != 3 {
 		t.Fatalf("%d tasks are archived", n)
 	}

@@ -113,7 +113,7 @@ func (s *sweep) round(ctx context.Context) error {
 		clear(s.unannounced)
 		return nil
 	}
-	listed, err := s.ledger.Announced(ctx)
+	listed, err := s.ledger.Lanes.Announced(ctx)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (s *sweep) convert(ctx context.Context) error {
 	err := s.each(ctx, s.unconverted, func(ctx context.Context, customer string) error {
 		ctx, cancel := context.WithTimeout(ctx, readWithin)
 		defer cancel()
-		err := s.ledger.TakeOver(ctx, customer)
+		err := s.ledger.Recovery.TakeOver(ctx, customer)
 		if err != nil {
 			mu.Lock()
 			left = append(left, customer) // retried in the next round
@@ -196,7 +196,7 @@ func (s *sweep) each(ctx context.Context, customers []string, do func(ctx contex
 func (s *sweep) scan(ctx context.Context, busy []string) error {
 	step := scanStep
 	if len(s.all) == 0 || !s.led {
-		all, err := s.ledger.Customers(ctx)
+		all, err := s.ledger.Workers.Customers(ctx)
 		if err != nil {
 			return err
 		}
@@ -221,11 +221,11 @@ func (s *sweep) scan(ctx context.Context, busy []string) error {
 	return s.each(ctx, idle, func(ctx context.Context, customer string) error {
 		ctx, cancel := context.WithTimeout(ctx, readWithin)
 		defer cancel()
-		moving, err := s.ledger.CountMoving(ctx, customer)
+		moving, err := s.ledger.Recovery.CountMoving(ctx, customer)
 		if err != nil {
 			return err
 		}
-		dead, err := s.ledger.CountDead(ctx, customer)
+		dead, err := s.ledger.DeadLetters.CountDead(ctx, customer)
 		if err != nil {
 			return err
 		}
@@ -238,7 +238,7 @@ func (s *sweep) scan(ctx context.Context, busy []string) error {
 			s.mu.Unlock()
 		default:
 			s.found(customer, FindingUnannounced, int(moving[0]))
-			return s.ledger.Announce(ctx, customer)
+			return s.ledger.Lanes.Announce(ctx, customer)
 		}
 		return nil
 	})
@@ -292,7 +292,7 @@ func (s *sweep) manualActions(ctx context.Context, listed []store.Announced, now
 		if pending[0] == 0 || wanted[customer] && pending[0] <= before[customer] {
 			return nil
 		}
-		return s.ledger.Announce(ctx, customer)
+		return s.ledger.Lanes.Announce(ctx, customer)
 	})
 	return errors.Join(err, s.pauses(ctx, now))
 }
@@ -300,7 +300,7 @@ func (s *sweep) manualActions(ctx context.Context, listed []store.Announced, now
 // pauses ends expired pauses, and those whose queues were resumed. It pauses the queues of pauses
 // recorded by an earlier version.
 func (s *sweep) pauses(ctx context.Context, now time.Time) error {
-	paused, err := s.ledger.PausedCustomers(ctx)
+	paused, err := s.ledger.Lanes.PausedCustomers(ctx)
 	if err != nil || len(paused) == 0 {
 		return err
 	}
@@ -311,7 +311,7 @@ func (s *sweep) pauses(ctx context.Context, now time.Time) error {
 }
 
 func (s *sweep) pause(ctx context.Context, customer string, now time.Time) error {
-	pause, marked, err := s.ledger.PauseRecord(ctx, customer)
+	pause, marked, err := s.ledger.Lanes.PauseRecord(ctx, customer)
 	if err != nil {
 		return err
 	}
@@ -323,11 +323,11 @@ func (s *sweep) pause(ctx context.Context, customer string, now time.Time) error
 	case pause == nil:
 		return nil
 	case pause.Over(now):
-		return errors.Join(s.queues.Resume(ctx, customer), s.ledger.EndPause(ctx, customer))
+		return errors.Join(s.queues.Resume(ctx, customer), s.ledger.Lanes.EndPause(ctx, customer))
 	case !marked:
-		return errors.Join(s.queues.Pause(ctx, customer), s.ledger.RecordQueuesPaused(ctx, customer))
+		return errors.Join(s.queues.Pause(ctx, customer), s.ledger.Lanes.RecordQueuesPaused(ctx, customer))
 	case !q.Express.Paused || !q.Normal.Paused || !q.Large.Paused:
-		_, err := s.ledger.Resume(ctx, customer, "asynq", "its queue was resumed")
+		_, err := s.ledger.Lanes.Resume(ctx, customer, "asynq", "its queue was resumed")
 		return errors.Join(s.queues.Resume(ctx, customer), err)
 	}
 	return nil

@@ -38,7 +38,7 @@ func (r *sweep) sweepBatches(ctx context.Context, now time.Time) error {
 		if now.Sub(s.started) < sweepEvery {
 			return nil
 		}
-		all, err := r.ledger.Customers(ctx)
+		all, err := r.ledger.Workers.Customers(ctx)
 		if err != nil {
 			return err
 		}
@@ -53,7 +53,7 @@ func (r *sweep) sweepBatches(ctx context.Context, now time.Time) error {
 	s.customers = s.customers[len(chosen):]
 	for _, customer := range chosen {
 		// A customer with broken keys does not affect the others.
-		swept, err := r.ledger.SweepBatches(ctx, customer, r.idle)
+		swept, err := r.ledger.Recovery.SweepBatches(ctx, customer, r.idle)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("customer %s: %w", customer, err))
 		}
@@ -82,7 +82,7 @@ func (r *sweep) tidy(ctx context.Context, customer string, now time.Time) error 
 	if err := r.queues.DeleteArchived(ctx, customer, ended); err != nil {
 		return err
 	}
-	if moving, err := r.ledger.CountMoving(ctx, customer); err != nil || moving[0] > 0 {
+	if moving, err := r.ledger.Recovery.CountMoving(ctx, customer); err != nil || moving[0] > 0 {
 		return err
 	}
 	return r.queues.Tidy(ctx, customer)
@@ -90,7 +90,7 @@ func (r *sweep) tidy(ctx context.Context, customer string, now time.Time) error 
 
 // endedExports reports which exports have ended and are not dead letters.
 func (r *sweep) endedExports(ctx context.Context, customer string, exports []string) (map[string]bool, error) {
-	records, err := r.ledger.States(ctx, customer, exports)
+	records, err := r.ledger.Recovery.States(ctx, customer, exports)
 	ended := map[string]bool{}
 	for _, m := range records {
 		ended[m.Export] = m.State == "" || m.State.Ended() && m.State != store.Dead

@@ -28,7 +28,7 @@ const (
 
 // visit checks the exports of one customer with work.
 func (s *sweep) visit(ctx context.Context, customer string, now time.Time) error {
-	before, err := s.ledger.Live(ctx, customer)
+	before, err := s.ledger.Recovery.Live(ctx, customer)
 	if err != nil {
 		return err
 	}
@@ -36,15 +36,15 @@ func (s *sweep) visit(ctx context.Context, customer string, now time.Time) error
 	if err != nil {
 		return err
 	}
-	after, err := s.ledger.Live(ctx, customer)
+	after, err := s.ledger.Recovery.Live(ctx, customer)
 	if err != nil {
 		return err
 	}
-	fresh, err := s.ledger.CountFresh(ctx, customer, now)
+	fresh, err := s.ledger.Recovery.CountFresh(ctx, customer, now)
 	if err != nil {
 		return err
 	}
-	dead, err := s.ledger.CountDead(ctx, customer)
+	dead, err := s.ledger.DeadLetters.CountDead(ctx, customer)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (s *sweep) interrupted(ctx context.Context, customer string, now time.Time)
 			ids = append(ids, ref.Export)
 		}
 	}
-	records, err := s.ledger.States(ctx, customer, ids)
+	records, err := s.ledger.Recovery.States(ctx, customer, ids)
 	if err != nil {
 		return 0, err
 	}
@@ -118,7 +118,7 @@ func (s *sweep) interrupted(ctx context.Context, customer string, now time.Time)
 // moveBegun moves due exports that have begun ahead of large batches: they may hold an email's
 // lock, or lack their workflow.
 func (s *sweep) moveBegun(ctx context.Context, customer string, now time.Time) error {
-	begun, err := s.ledger.Begun(ctx, customer, now.Add(-overdueBy), sweepPage)
+	begun, err := s.ledger.Recovery.Begun(ctx, customer, now.Add(-overdueBy), sweepPage)
 	if err != nil || len(begun) == 0 {
 		return err
 	}
@@ -140,7 +140,7 @@ func (s *sweep) put(ctx context.Context, customer string, put func(context.Conte
 	}
 	n, err := put(ctx, exports...)
 	if n > 0 || err != nil {
-		err = errors.Join(err, s.ledger.Announce(ctx, customer))
+		err = errors.Join(err, s.ledger.Lanes.Announce(ctx, customer))
 	}
 	return n, err
 }
@@ -154,7 +154,7 @@ func (s *sweep) rerun(ctx context.Context, exports ...tasks.Export) (int, error)
 // task that will run.
 func (s *sweep) overdue(ctx context.Context, customer string, now time.Time) error {
 	for range sweepPages {
-		late, err := s.ledger.Overdue(ctx, customer, now.Add(-overdueBy), sweepPage)
+		late, err := s.ledger.Recovery.Overdue(ctx, customer, now.Add(-overdueBy), sweepPage)
 		if err != nil || len(late) == 0 {
 			return err
 		}
@@ -193,7 +193,7 @@ func (s *sweep) overdue(ctx context.Context, customer string, now time.Time) err
 		if err != nil {
 			return err
 		}
-		if err := s.ledger.Recheck(ctx, customer, seen, now.Add(recheckAfter)); err != nil || len(late) < sweepPage {
+		if err := s.ledger.Recovery.Recheck(ctx, customer, seen, now.Add(recheckAfter)); err != nil || len(late) < sweepPage {
 			return err
 		}
 	}
@@ -207,7 +207,7 @@ func (s *sweep) unchanged(ctx context.Context, customer string, exports []tasks.
 	for i, e := range exports {
 		ids[i] = e.Export
 	}
-	records, err := s.ledger.States(ctx, customer, ids)
+	records, err := s.ledger.Recovery.States(ctx, customer, ids)
 	if err != nil {
 		return nil, err
 	}

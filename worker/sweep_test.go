@@ -57,7 +57,7 @@ func TestSweep(t *testing.T) {
 		r.kill(last, store.NormalQueue, time.Second)
 		r.start()
 		r.eventually("it is done", func() bool { return r.outcomes(id)[999].State == store.Done })
-		if b, err := r.ledger.Batch(t.Context(), id); err != nil || b.Moving() < 500 {
+		if b, err := r.ledger.Batches.Batch(t.Context(), id); err != nil || b.Moving() < 500 {
 			t.Errorf("done after all but %d others, %v", b.Moving(), err)
 		}
 		// The rest does not matter.
@@ -175,7 +175,7 @@ func TestSweep(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		stray := tasks.Export{Ref: store.Ref{Customer: customer, Export: "aaaaaaaaaaaaaaaa"}}
-		if err := errors.Join(tasks.NewQueues(r.redis, 0).Enqueue(t.Context(), stray), r.ledger.Announce(t.Context(), customer)); err != nil {
+		if err := errors.Join(tasks.NewQueues(r.redis, 0).Enqueue(t.Context(), stray), r.ledger.Lanes.Announce(t.Context(), customer)); err != nil {
 			t.Fatal(err)
 		}
 		r.eventually("the task is consumed", func() bool {

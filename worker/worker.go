@@ -248,7 +248,7 @@ func (w *Worker) Stop() {
 	w.stopHeartbeat()
 	w.heartbeat.Wait()
 	// Exports that were not returned in time are taken over once their leases expire.
-	w.bestEffort("could not deregister the worker", func(ctx context.Context) error { return w.ledger.Leave(ctx, w.id) })
+	w.bestEffort("could not deregister the worker", func(ctx context.Context) error { return w.ledger.Workers.Leave(ctx, w.id) })
 }
 
 // bestEffort runs do with a short timeout, and logs the message failed if it fails.

@@ -67,7 +67,7 @@ func (y *year) pass() {
 func (y *year) batch(spec store.BatchSpec, closed bool, candidates ...string) (store.BatchID, []store.Ref) {
 	y.t.Helper()
 	ctx, keys := y.t.Context(), y.ledger.Keys()
-	id, _, err := y.ledger.OpenBatch(ctx, spec)
+	id, _, err := y.ledger.Batches.OpenBatch(ctx, spec)
 	y.must(err)
 	var refs []store.Ref
 	for _, c := range candidates {
@@ -77,7 +77,7 @@ func (y *year) batch(spec store.BatchSpec, closed bool, candidates ...string) (s
 		refs = append(refs, store.Ref{Customer: spec.Customer, Export: e.Export})
 	}
 	if closed {
-		y.must(y.ledger.CloseBatch(ctx, id, 0))
+		y.must(y.ledger.Batches.CloseBatch(ctx, id, 0))
 	}
 	return id, refs
 }
@@ -108,10 +108,10 @@ func (y *year) day(customer string, day int) {
 	y.finish(done, refs...)
 	_, refs = y.batch(to, true, name("dead"))
 	y.finish(dead, refs...)
-	y.must(y.ledger.Discard(ctx, refs[0], "ana", "a test"))
+	y.must(y.ledger.DeadLetters.Discard(ctx, refs[0], "ana", "a test"))
 	_, refs = y.batch(to, true, name("moved"))
 	y.finish(dead, refs...)
-	moved, _, err := y.ledger.Transfer(ctx, store.NewTransfer(customer, 0, "ana", "a test"), []string{refs[0].Export}, 0)
+	moved, _, err := y.ledger.DeadLetters.Transfer(ctx, store.NewTransfer(customer, 0, "ana", "a test"), []string{refs[0].Export}, 0)
 	y.must(err)
 	for _, m := range moved {
 		y.finish(done, store.Ref{Customer: customer, Export: m.To})
@@ -125,17 +125,17 @@ func (y *year) day(customer string, day int) {
 	y.batch(to, false)
 	_, refs = y.batch(store.BatchSpec{Customer: customer, Test: true}, true, store.TestCandidate)
 	y.finish(store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore}, refs...)
-	_, err = y.ledger.Erase(ctx, customer, name("gone"), store.EraseOptions{Who: "ana"})
+	_, err = y.ledger.Candidates.Erase(ctx, customer, name("gone"), store.EraseOptions{Who: "ana"})
 	y.must(err)
 	// Tasks of ended exports run without effect.
 	for range 3 {
 		_, err = y.ledger.Claim(ctx, refs[0], store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
 		y.must(err)
 	}
-	y.must(y.ledger.RecordBreaker(ctx, customer, name("w"), "open"))
-	_, _, err = y.ledger.RecordControlTask(ctx, customer, store.ControlVerify, nil, "ana")
+	y.must(y.ledger.AuditLog.RecordBreaker(ctx, customer, name("w"), "open"))
+	_, _, err = y.ledger.Control.RecordControlTask(ctx, customer, store.ControlVerify, nil, "ana")
 	y.must(err)
-	_, err = y.ledger.SweepBatches(ctx, customer, worker.DefaultAbandonedAfter)
+	_, err = y.ledger.Recovery.SweepBatches(ctx, customer, worker.DefaultAbandonedAfter)
 	y.must(err)
 }
 
@@ -143,12 +143,12 @@ func (y *year) day(customer string, day int) {
 func (y *year) apiKeys(day int) {
 	y.t.Helper()
 	ctx := y.t.Context()
-	k, token, err := y.ledger.NewAPIKey(ctx, store.APIKey{Name: "a day", Scopes: []string{"read"}, Expires: y.now.Add(oneDay)}, y.now)
+	k, token, err := y.ledger.Access.NewAPIKey(ctx, store.APIKey{Name: "a day", Scopes: []string{"read"}, Expires: y.now.Add(oneDay)}, y.now)
 	y.must(err)
-	_, err = y.ledger.CheckAPIKey(ctx, token, y.now)
+	_, err = y.ledger.Access.CheckAPIKey(ctx, token, y.now)
 	y.must(err)
 	if day%2 == 0 {
-		_, err = y.ledger.RevokeAPIKey(ctx, k.ID, y.now)
+		_, err = y.ledger.Access.RevokeAPIKey(ctx, k.ID, y.now)
 		y.must(err)
 	}
 }
@@ -196,7 +196,7 @@ func TestRedisDoesNotGrowOverAYear(t *testing.T) {
 		if day == 180 {
 			half = y.sizes(table)
 		}
-		_, err := y.ledger.SweepBatches(t.Context(), "5678", worker.DefaultAbandonedAfter)
+		_, err := y.ledger.Recovery.SweepBatches(t.Context(), "5678", worker.DefaultAbandonedAfter)
 		y.must(err)
 		y.pass()
 	}

@@ -172,7 +172,7 @@ func TestReceiptHasJobTitleAndWarning(t *testing.T) {
 	r := newRig(t)
 	listed := store.ListedJob{ID: 7, Title: "Data Engineer", Read: time.Now().UTC().Truncate(time.Minute)}
 	list := store.JobList{AsOf: time.Now(), Portals: r.portals, ListCalls: 1, Jobs: []store.ListedJob{listed}}
-	if _, err := r.ledger.SaveJobs(t.Context(), customer, list, 1, time.Now()); err != nil {
+	if _, err := r.ledger.JobLists.SaveJobs(t.Context(), customer, list, 1, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	for job, want := range map[int64]client.Sent{7: {JobTitle: "Data Engineer"}, 9: {JobWarning: "Job 9 is not on the portals"}} {
@@ -362,7 +362,7 @@ func TestWaitEndsWithItsAPIKey(t *testing.T) {
 	}
 	key := r.key("read")
 	_, err = r.with(key).Wait(t.Context(), sent.Batch, func(client.Batch) {
-		if _, err := r.ledger.RevokeAPIKey(t.Context(), strings.Split(key, "_")[1], time.Now()); err != nil {
+		if _, err := r.ledger.Access.RevokeAPIKey(t.Context(), strings.Split(key, "_")[1], time.Now()); err != nil {
 			t.Error(err)
 		}
 	})

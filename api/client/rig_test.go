@@ -65,7 +65,7 @@ func newRig(t *testing.T, change ...func(*api.Deps)) *rig {
 		Limits:  store.Limits{CallsPerSecond: 500, Burst: 50, InFlight: 16, CallsPerDay: 1_000_000},
 		Profile: testrig.Verified(),
 	}.WithDefaults()
-	if _, err := ledger.AddConnection(t.Context(), conn, "a test", ""); err != nil {
+	if _, err := ledger.Connections.AddConnection(t.Context(), conn, "a test", ""); err != nil {
 		t.Fatal(err)
 	}
 	deps := api.Deps{Redis: redisClient, Ledger: ledger, Producer: tasks.NewClient(redisClient, ledger), Hosts: hosts, Log: zerolog.Nop()}
@@ -105,7 +105,7 @@ func (r *rig) direct() *tasks.Client { return tasks.NewClient(r.redis, r.ledger)
 
 func (r *rig) key(scope string) string {
 	r.t.Helper()
-	_, token, err := r.ledger.NewAPIKey(r.t.Context(), store.APIKey{Name: "a test", Scopes: []string{scope}, By: "a test"}, time.Now())
+	_, token, err := r.ledger.Access.NewAPIKey(r.t.Context(), store.APIKey{Name: "a test", Scopes: []string{scope}, By: "a test"}, time.Now())
 	if err != nil {
 		r.t.Fatal(err)
 	}

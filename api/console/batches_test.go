@@ -180,7 +180,7 @@ func TestBlockedBatchSaysWhy(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	batch, _ := w.accept(mine, 0, "c-1")
-	if err := w.ledger.Pause(t.Context(), mine, store.Pause{By: "maria", Why: markup, Until: w.now.Now().AddDate(0, 0, 1)}); err != nil {
+	if err := w.ledger.Lanes.Pause(t.Context(), mine, store.Pause{By: "maria", Why: markup, Until: w.now.Now().AddDate(0, 0, 1)}); err != nil {
 		t.Fatal(err)
 	}
 	got := w.person(api.ScopeRead).get("/customers/1234/batches/" + string(batch))
@@ -256,7 +256,7 @@ func TestResultFilterListsReasonsInUse(t *testing.T) {
 	w.putOff(store.Hold{To: store.Retrying, Reason: "icims_timeout", Delay: time.Minute}, refs[1])
 	const skipped, jobless, late = "Exported before (1)", "The job does not exist or cannot be seen (2)", "iCIMS did not answer in time"
 	wants("with one of the page that is put off", "", "all", skipped, late, jobless)
-	if err := w.ledger.Discard(t.Context(), refs[last], "ana", "not needed"); err != nil {
+	if err := w.ledger.DeadLetters.Discard(t.Context(), refs[last], "ana", "not needed"); err != nil {
 		t.Fatal(err)
 	}
 	wants("however they ended for it", "?outcome=dead", "all", skipped, jobless)
@@ -291,7 +291,7 @@ func TestCancelBatchFromTheConsole(t *testing.T) {
 	path := "/customers/1234/batches/" + string(batch)
 	p := w.person(api.ScopeExport, mine)
 	p.get(path+"/cancel").wants(t, http.StatusOK, "<strong>2 waiting exports</strong> will be canceled", "Cancel 2 exports", `name="why"`)
-	if b, err := w.ledger.Batch(t.Context(), batch); err != nil || b.Cancelled != 0 {
+	if b, err := w.ledger.Batches.Batch(t.Context(), batch); err != nil || b.Cancelled != 0 {
 		t.Fatalf("asking cancels: %+v, %v", b, err)
 	}
 	p.post(path+"/cancel", url.Values{"why": {"  "}}).wants(t, http.StatusUnprocessableEntity, `aria-invalid="true"`, "Missing. Give a reason", "Cancel 2 exports")

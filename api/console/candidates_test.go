@@ -138,7 +138,7 @@ func TestErasingACandidateNeedsPermission(t *testing.T) {
 			p.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {why}}).wants(t, http.StatusUnprocessableEntity, "why-wrong", `aria-invalid="true"`, "1 waiting export")
 		})
 	}
-	if m, err := w.ledger.Markers(t.Context(), "1234", []string{"c-1"}); err != nil || len(m) != 1 {
+	if m, err := w.ledger.Candidates.Markers(t.Context(), "1234", []string{"c-1"}); err != nil || len(m) != 1 {
 		t.Fatalf("something was erased: %v", err)
 	}
 	got := p.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {markup}})

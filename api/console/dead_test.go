@@ -34,7 +34,7 @@ func (w ward) makeDeadLetters() (jobless store.BatchID, ids []string) {
 
 func (w ward) deadLeft(customer string) int64 {
 	w.t.Helper()
-	n, err := w.ledger.CountDead(w.t.Context(), customer)
+	n, err := w.ledger.DeadLetters.CountDead(w.t.Context(), customer)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func TestDeadLettersAreRetriedAndDiscarded(t *testing.T) {
 		t.Fatalf("%d: %s", got.StatusCode, got.text)
 	}
 	p.get(got.to()).wants(t, http.StatusOK, "1 dead letter discarded, candidate data deleted.")
-	if _, err := w.ledger.Payload(t.Context(), store.Ref{Customer: "1234", Export: ids[5]}); err == nil {
+	if _, err := w.ledger.DeadLetters.Payload(t.Context(), store.Ref{Customer: "1234", Export: ids[5]}); err == nil {
 		t.Error("the data is kept")
 	}
 	w.now.Pass(time.Minute) // since they failed

@@ -16,7 +16,7 @@ func (w ward) move(customer string, moves ...store.ConnectionMove) {
 	w.t.Helper()
 	for _, m := range moves {
 		m.Who = "a test"
-		if err := w.ledger.MoveConnection(w.t.Context(), customer, m); err != nil {
+		if err := w.ledger.Connections.MoveConnection(w.t.Context(), customer, m); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -45,7 +45,7 @@ func TestExportFormShowsObstacles(t *testing.T) {
 		"a connection that was removed": {
 			api.ScopeExport, func(w ward) {
 				w.connect(mine)
-				if err := w.ledger.RemoveConnection(w.t.Context(), mine, 0, "a test", ""); err != nil {
+				if err := w.ledger.Connections.RemoveConnection(w.t.Context(), mine, 0, "a test", ""); err != nil {
 					w.t.Fatal(err)
 				}
 			}, []string{`class="note bad">This customer ` + absent}, nil,
@@ -99,7 +99,7 @@ func TestExportFormShowsObstacles(t *testing.T) {
 		"no worker": {
 			api.ScopeExport, func(w ward) {
 				w.connect(mine)
-				if err := w.ledger.Leave(w.t.Context(), "w-1"); err != nil {
+				if err := w.ledger.Workers.Leave(w.t.Context(), "w-1"); err != nil {
 					w.t.Fatal(err)
 				}
 			}, []string{"No active workers", "Start one: icims-export worker"}, nil,
@@ -108,7 +108,7 @@ func TestExportFormShowsObstacles(t *testing.T) {
 			api.ScopeExport, func(w ward) {
 				w.connect(mine)
 				w.move(mine, verifying, connected)
-				if _, err := w.ledger.Beat(w.t.Context(), store.Peer{Worker: "w-1", Free: 10, Refuses: []string{mine}}); err != nil {
+				if _, err := w.ledger.Workers.Beat(w.t.Context(), store.Peer{Worker: "w-1", Free: 10, Refuses: []string{mine}}); err != nil {
 					w.t.Fatal(err)
 				}
 			}, []string{"no worker has a usable connection for this customer", toConnection}, nil,

@@ -62,7 +62,7 @@ func csvOf(ids ...string) string {
 // batches returns the customer's batches, latest first.
 func (w ward) batches() []store.Batch {
 	w.t.Helper()
-	all, _, err := w.ledger.BatchPage(w.t.Context(), mine, "", 100)
+	all, _, err := w.ledger.Batches.BatchPage(w.t.Context(), mine, "", 100)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -317,7 +317,7 @@ func TestFileIsStreamed(t *testing.T) {
 		case got := <-answered:
 			t.Fatalf("half of it was answered %d: %s", got.StatusCode, got.text)
 		case <-time.After(10 * time.Millisecond):
-			if b, err := w.ledger.Batch(t.Context(), batch); err == nil {
+			if b, err := w.ledger.Batches.Batch(t.Context(), batch); err == nil {
 				accepted = b.Accepted // before the rest was sent
 			}
 		}
@@ -329,7 +329,7 @@ func TestFileIsStreamed(t *testing.T) {
 	if got := <-answered; got.StatusCode != http.StatusSeeOther {
 		t.Fatalf("%d: %s", got.StatusCode, got.text)
 	}
-	if b, err := w.ledger.Batch(t.Context(), batch); err != nil || b.Accepted != 3000 {
+	if b, err := w.ledger.Batches.Batch(t.Context(), batch); err != nil || b.Accepted != 3000 {
 		t.Errorf("%+v, %v", b, err)
 	}
 }
@@ -413,13 +413,13 @@ func TestPreviewAndReceiptWarnAboutMissingJob(t *testing.T) {
 func TestRevokedKeyCannotExport(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
-	key, token, err := w.ledger.NewAPIKey(t.Context(), store.APIKey{Name: "someone", Scopes: []string{"export"}, By: "a test"}, w.now.Now())
+	key, token, err := w.ledger.Access.NewAPIKey(t.Context(), store.APIKey{Name: "someone", Scopes: []string{"export"}, By: "a test"}, w.now.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := w.visitor()
 	p.post("/login", map[string][]string{"key": {token}})
-	if _, err := w.ledger.RevokeAPIKey(t.Context(), key.ID, w.now.Now()); err != nil {
+	if _, err := w.ledger.Access.RevokeAPIKey(t.Context(), key.ID, w.now.Now()); err != nil {
 		t.Fatal(err)
 	}
 	p.send(exportPath, "a.csv", csvOf("c-1"), "key", newKey(), "job", "7").wants(t, http.StatusUnauthorized, "Log in again")

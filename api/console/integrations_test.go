@@ -24,7 +24,7 @@ func (r *rig) moved(reason store.Reason, states ...store.ConnectionState) {
 		if i == len(states)-1 {
 			move.Reason = reason
 		}
-		if err := r.ledger.MoveConnection(r.t.Context(), mine, move); err != nil {
+		if err := r.ledger.Connections.MoveConnection(r.t.Context(), mine, move); err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -67,7 +67,7 @@ func TestEachConnectionShowsStateAndRemedy(t *testing.T) {
 		"credentials rejected": {func(r *rig) { r.moved("icims_credentials", store.CredentialsRejected) },
 			[]string{`class="badge bad">credentials rejected`, "iCIMS refuses the user name or password", "Put the right credentials"}},
 		"paused": {func(r *rig) {
-			if err := r.ledger.Pause(r.t.Context(), mine, store.Pause{By: "ana", Why: markup, Until: time.Now().Add(time.Hour)}); err != nil {
+			if err := r.ledger.Lanes.Pause(r.t.Context(), mine, store.Pause{By: "ana", Why: markup, Until: time.Now().Add(time.Hour)}); err != nil {
 				r.t.Fatal(err)
 			}
 		}, []string{`class="badge warn">paused`, "Paused by ana: &lt;script&gt;", "Until <time"}},
@@ -154,7 +154,7 @@ func TestConnectionPageShowsSettingsAndHistory(t *testing.T) {
 	r.connected(func(c *store.Connection) { c.Source, c.LinkedInField, c.Limits.InFlight = markup, "field51001", 2 })
 	other := r.stored().Connection
 	other.Username = "<i>user</i>"
-	if _, err := r.ledger.EditConnection(t.Context(), other, 1, "joe", markup); err != nil {
+	if _, err := r.ledger.Connections.EditConnection(t.Context(), other, 1, "joe", markup); err != nil {
 		t.Fatal(err)
 	}
 	admin := r.person(api.ScopeAdmin).get("/connections/1234")
@@ -172,7 +172,7 @@ func TestCustomerWithoutConnectionIsToldAboutTheFile(t *testing.T) {
 	r := newRig(t)
 	r.person(api.ScopeAdmin).get("/connections/1234").wants(t, http.StatusOK, "no connection", "connections file", `href="/connections/new?customer=1234"`, "Verify now", "Test Candidate (icims-export)", "or to skip the test person")
 	r.connected()
-	if err := r.ledger.RemoveConnection(t.Context(), mine, 0, "joe", "they left"); err != nil {
+	if err := r.ledger.Connections.RemoveConnection(t.Context(), mine, 0, "joe", "they left"); err != nil {
 		t.Fatal(err)
 	}
 	got := r.person(api.ScopeAdmin).get("/connections/1234")
@@ -223,7 +223,7 @@ func TestRemovalAsksWhyAndShowsItsEffect(t *testing.T) {
 		t.Fatalf("%d to %q: %s", done.StatusCode, done.to(), done.text)
 	}
 	p.get(done.to()).wants(t, http.StatusOK, "Connection removed", "they left")
-	if n, err := w.ledger.Live(t.Context(), mine); err != nil || n != 0 {
+	if n, err := w.ledger.Recovery.Live(t.Context(), mine); err != nil || n != 0 {
 		t.Errorf("%d exports wait still, %v", n, err)
 	}
 	p.get("/connections/1234/remove").wants(t, http.StatusOK, "already removed")

@@ -16,14 +16,14 @@ import (
 
 func (w ward) pause(customer, why string) {
 	w.t.Helper()
-	if err := w.ledger.Pause(w.t.Context(), customer, store.Pause{By: "ana", Why: why, At: time.Now()}); err != nil {
+	if err := w.ledger.Lanes.Pause(w.t.Context(), customer, store.Pause{By: "ana", Why: why, At: time.Now()}); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
 func (w ward) resume(customer string) {
 	w.t.Helper()
-	if _, err := w.ledger.Resume(w.t.Context(), customer, "ana", "done"); err != nil {
+	if _, err := w.ledger.Lanes.Resume(w.t.Context(), customer, "ana", "done"); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -86,7 +86,7 @@ func TestPauseAndResumeLane(t *testing.T) {
 	p := w.person(api.ScopeOperate)
 	pauseOf := func() *store.Pause {
 		t.Helper()
-		pause, err := w.ledger.PauseOf(t.Context(), "1234")
+		pause, err := w.ledger.Lanes.PauseOf(t.Context(), "1234")
 		if err != nil {
 			t.Fatal(err)
 		}

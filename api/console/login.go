@@ -62,7 +62,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
 	v := &visit{Console: c, w: w, r: r}
 	if s, ok := c.sessionOf(r); ok {
-		if err := c.API.Ledger.EndSession(r.Context(), s.ID); err != nil && !errors.Is(err, store.ErrNoSession) {
+		if err := c.API.Ledger.Access.EndSession(r.Context(), s.ID); err != nil && !errors.Is(err, store.ErrNoSession) {
 			c.Log.Error().Str("key", s.Who.Key).Str("session", s.ID).Msg("log-out failed: Redis does not respond; the session stays open until it is idle")
 			v.forget()
 			v.fail(unavailable(err))

@@ -147,7 +147,7 @@ func TestManyWrongKeysFromOneAddressAreDelayed(t *testing.T) {
 func TestSessionEnds(t *testing.T) {
 	cases := map[string]func(*rig, *person, string){
 		"when the key is revoked": func(r *rig, _ *person, id string) {
-			if _, err := r.ledger.RevokeAPIKey(r.t.Context(), id, r.now.Now()); err != nil {
+			if _, err := r.ledger.Access.RevokeAPIKey(r.t.Context(), id, r.now.Now()); err != nil {
 				r.t.Fatal(err)
 			}
 		},
@@ -157,7 +157,7 @@ func TestSessionEnds(t *testing.T) {
 	for name, end := range cases {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			key, token, err := r.ledger.NewAPIKey(t.Context(), store.APIKey{Name: "someone", Scopes: []string{"read"}, By: "a test"}, r.now.Now())
+			key, token, err := r.ledger.Access.NewAPIKey(t.Context(), store.APIKey{Name: "someone", Scopes: []string{"read"}, By: "a test"}, r.now.Now())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -82,7 +82,7 @@ func TestSlowFormsDoNotBlockPages(t *testing.T) {
 // revokeKeysOf revokes the rig's keys with a scope.
 func (r *rig) revokeKeysOf(scope api.Scope) {
 	r.t.Helper()
-	keys, err := r.ledger.APIKeys(r.t.Context())
+	keys, err := r.ledger.Access.APIKeys(r.t.Context())
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func (r *rig) revokeKeysOf(scope api.Scope) {
 		if k.Name != "test "+string(scope) {
 			continue
 		}
-		if _, err := r.ledger.RevokeAPIKey(r.t.Context(), k.ID, r.now.Now()); err != nil {
+		if _, err := r.ledger.Access.RevokeAPIKey(r.t.Context(), k.ID, r.now.Now()); err != nil {
 			r.t.Fatal(err)
 		}
 	}

@@ -69,7 +69,7 @@ func newRig(t *testing.T, change ...func(*api.Deps, *Options)) *rig {
 // key creates an API key; without customers it is valid for all.
 func (r *rig) key(scope api.Scope, customers ...string) string {
 	r.t.Helper()
-	_, token, err := r.ledger.NewAPIKey(r.t.Context(), store.APIKey{Name: "test " + string(scope), Scopes: []string{string(scope)}, Customers: customers, By: "a test"}, r.now.Now())
+	_, token, err := r.ledger.Access.NewAPIKey(r.t.Context(), store.APIKey{Name: "test " + string(scope), Scopes: []string{string(scope)}, Customers: customers, By: "a test"}, r.now.Now())
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func (c *Console) sessionOf(r *http.Request) (session, bool) {
 // begin starts a session with an API key.
 func (v *visit) begin(token string) error {
 	now := v.Now()
-	kept, err := v.API.Ledger.NewSession(v.r.Context(), store.Session{
+	kept, err := v.API.Ledger.Access.NewSession(v.r.Context(), store.Session{
 		Key: v.Who.Key, Name: v.Who.Name, Address: v.API.Address(v.r), Began: now, Until: now.Add(sessionTime), IdleSeconds: int64(v.Idle / time.Second),
 	})
 	if err != nil {
@@ -87,7 +87,7 @@ func (v *visit) begin(token string) error {
 
 // checkSession returns store.ErrNoSession if the session has ended. touch counts as use.
 func (c *Console) checkSession(ctx context.Context, s session, touch bool) error {
-	kept, err := c.API.Ledger.UseSession(ctx, s.ID, c.Now(), touch)
+	kept, err := c.API.Ledger.Access.UseSession(ctx, s.ID, c.Now(), touch)
 	if err == nil && kept.Key != s.Who.Key {
 		return store.ErrNoSession
 	}

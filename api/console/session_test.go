@@ -22,7 +22,7 @@ func watchful(d *api.Deps, _ *Options) { d.Settings.AccessEvery = 5 * time.Milli
 // sessions returns the sessions that have not ended.
 func (r *rig) sessions() []store.Session {
 	r.t.Helper()
-	all, err := r.ledger.Sessions(r.t.Context(), r.now.Now())
+	all, err := r.ledger.Access.Sessions(r.t.Context(), r.now.Now())
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestAccessEndsForPagesThatAreOpen(t *testing.T) {
 func (r *rig) endAll() {
 	r.t.Helper()
 	for _, s := range r.sessions() {
-		if err := r.ledger.EndSession(r.t.Context(), s.ID); err != nil {
+		if err := r.ledger.Access.EndSession(r.t.Context(), s.ID); err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -130,12 +130,12 @@ func (r *rig) endAll() {
 
 func (r *rig) revokeAll() {
 	r.t.Helper()
-	keys, err := r.ledger.APIKeys(r.t.Context())
+	keys, err := r.ledger.Access.APIKeys(r.t.Context())
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	for _, k := range keys {
-		if _, err := r.ledger.RevokeAPIKey(r.t.Context(), k.ID, r.now.Now()); err != nil {
+		if _, err := r.ledger.Access.RevokeAPIKey(r.t.Context(), k.ID, r.now.Now()); err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -165,7 +165,7 @@ func TestAccessEndsForUploadsOfPages(t *testing.T) {
 			}
 			batch := store.BatchID(w.ledger.Keys().BatchID(mine, key))
 			accepted := func() int {
-				b, err := w.ledger.Batch(t.Context(), batch)
+				b, err := w.ledger.Batches.Batch(t.Context(), batch)
 				if err != nil {
 					return 0
 				}

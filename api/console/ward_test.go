@@ -65,7 +65,7 @@ func (w ward) connect(customer string) {
 		Customer: customer, Username: "export-user", Password: "hunter2-hunter2",
 		PortalURLs: "https://api.icims.com/customers/" + customer + "/search/portals/1?staleness=0",
 	}
-	if _, err := w.ledger.AddConnection(w.t.Context(), conn, "a test", ""); err != nil {
+	if _, err := w.ledger.Connections.AddConnection(w.t.Context(), conn, "a test", ""); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -73,7 +73,7 @@ func (w ward) connect(customer string) {
 // beat sends a worker's heartbeat. The worker has no usable connection for the given customers.
 func (w ward) beat(refuses ...string) {
 	w.t.Helper()
-	if _, err := w.ledger.Beat(w.t.Context(), store.Peer{Worker: "w-1", Free: 10, Refuses: refuses}); err != nil {
+	if _, err := w.ledger.Workers.Beat(w.t.Context(), store.Peer{Worker: "w-1", Free: 10, Refuses: refuses}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -95,7 +95,7 @@ func (w ward) spend(customer string) {
 // breaks reports a worker's open circuit breaker for a customer.
 func (w ward) breaks(customer string) {
 	w.t.Helper()
-	if err := w.ledger.RecordBreaker(w.t.Context(), customer, "w-1", "open"); err != nil {
+	if err := w.ledger.AuditLog.RecordBreaker(w.t.Context(), customer, "w-1", "open"); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -164,11 +164,11 @@ func (s *stage) empty() {
 		s.b.Fatal(err)
 	}
 	conn := store.Connection{Customer: customer, Username: "export-user", Password: "made-up", PortalURLs: "https://api.icims.com/customers/" + customer + "/search/portals/1"}
-	if _, err := s.ledger.AddConnection(ctx, conn, "a benchmark", ""); err != nil {
+	if _, err := s.ledger.Connections.AddConnection(ctx, conn, "a benchmark", ""); err != nil {
 		s.b.Fatal(err)
 	}
 	var err error
-	if _, s.token, err = s.ledger.NewAPIKey(ctx, store.APIKey{Name: "a benchmark", Scopes: []string{"export"}, By: "a benchmark"}, time.Now()); err != nil {
+	if _, s.token, err = s.ledger.Access.NewAPIKey(ctx, store.APIKey{Name: "a benchmark", Scopes: []string{"export"}, By: "a benchmark"}, time.Now()); err != nil {
 		s.b.Fatal(err)
 	}
 }

@@ -80,7 +80,7 @@ func (r *rig) startVictim() string {
 
 func (r *rig) fleet() map[string]store.Peer {
 	r.b.Helper()
-	fleet, err := r.ledger.Fleet(r.b.Context())
+	fleet, err := r.ledger.Workers.Fleet(r.b.Context())
 	if err != nil {
 		r.b.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func (r *rig) heldBy(customer, worker string) []store.Moving {
 	for ref := range active {
 		exports = append(exports, ref.Export)
 	}
-	moving, err := r.ledger.States(r.b.Context(), customer, exports)
+	moving, err := r.ledger.Recovery.States(r.b.Context(), customer, exports)
 	if err != nil {
 		r.b.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func (r *rig) look(all []account, after *aftermath) bool {
 				exports = append(exports, ref.Export)
 			}
 		}
-		stand, err := r.ledger.States(r.b.Context(), a.customer, exports)
+		stand, err := r.ledger.Recovery.States(r.b.Context(), a.customer, exports)
 		if err != nil {
 			r.b.Fatal(err)
 		}

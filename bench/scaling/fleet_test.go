@@ -27,12 +27,12 @@ func BenchmarkFleet(b *testing.B) {
 		}
 		ledger := store.NewLedger(server.Client(b), keys)
 		for i := range listed {
-			if err := ledger.Announce(b.Context(), strconv.Itoa(10_000+i)); err != nil {
+			if err := ledger.Lanes.Announce(b.Context(), strconv.Itoa(10_000+i)); err != nil {
 				b.Fatal(err)
 			}
 		}
 		for i := range processes {
-			if _, err := ledger.Beat(b.Context(), store.Peer{Worker: fmt.Sprint("worker", i), Lanes: 100, Free: 100}); err != nil {
+			if _, err := ledger.Workers.Beat(b.Context(), store.Peer{Worker: fmt.Sprint("worker", i), Lanes: 100, Free: 100}); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -50,16 +50,16 @@ func BenchmarkFleet(b *testing.B) {
 			loadOf(b, watch).since(before).per(float64(n)).brief(name)
 		}
 		measure(fmt.Sprintf("beat of one of %d processes", processes), times, func(i int) error {
-			_, err := ledger.Beat(b.Context(), store.Peer{Worker: fmt.Sprint("worker", i%processes), Lanes: 100, Free: 100})
+			_, err := ledger.Workers.Beat(b.Context(), store.Peer{Worker: fmt.Sprint("worker", i%processes), Lanes: 100, Free: 100})
 			return err
 		})
-		measure("announcement", times, func(i int) error { return ledger.Announce(b.Context(), strconv.Itoa(10_000+i)) })
+		measure("announcement", times, func(i int) error { return ledger.Lanes.Announce(b.Context(), strconv.Itoa(10_000+i)) })
 		measure("look that finds nobody", times, func(int) error {
-			_, err := ledger.Wanted(b.Context(), time.UnixMilli(1))
+			_, err := ledger.Lanes.Wanted(b.Context(), time.UnixMilli(1))
 			return err
 		})
 		measure(fmt.Sprintf("look that finds %d customers", listed), times/10, func(int) error {
-			found, err := ledger.Wanted(b.Context(), now.Add(time.Hour))
+			found, err := ledger.Lanes.Wanted(b.Context(), now.Add(time.Hour))
 			if len(found) != listed {
 				b.Fatalf("%d customers are listed", len(found))
 			}

@@ -43,7 +43,7 @@ func (c *apikeysNewCommand) Run(ctx context.Context, p *process) error {
 	key.By = whoIs(c.Who)
 	var token string
 	err = o.logged(ctx, &store.AuditLogEntry{What: "apikeys new", Object: key.Name, Who: c.Who, Why: c.Why}, func() error {
-		key, token, err = o.Ledger.NewAPIKey(ctx, key, now)
+		key, token, err = o.Ledger.Access.NewAPIKey(ctx, key, now)
 		if err != nil {
 			return o.lost(err)
 		}
@@ -149,7 +149,7 @@ func (c *apikeysListCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	all, err := o.Ledger.APIKeys(ctx)
+	all, err := o.Ledger.Access.APIKeys(ctx)
 	if err != nil {
 		return o.lost(err)
 	}
@@ -209,7 +209,7 @@ func (c *apikeysRevokeCommand) Run(ctx context.Context, p *process) error {
 	id := keyIDOf(c.ID)
 	var key store.APIKey
 	err = o.loggedIfPossible(ctx, &store.AuditLogEntry{What: "apikeys revoke", Object: id, Who: c.Who, Why: c.Why}, func() error {
-		key, err = o.Ledger.RevokeAPIKey(ctx, id, time.Now())
+		key, err = o.Ledger.Access.RevokeAPIKey(ctx, id, time.Now())
 		switch {
 		case errors.Is(err, store.ErrNoAPIKey):
 			return usageError("no API key has that id: icims-export apikeys list --all shows the ids")

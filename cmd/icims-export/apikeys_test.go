@@ -18,7 +18,7 @@ func TestAPIKeyIsCreatedListedAndRevoked(t *testing.T) {
 	r := w.call("apikeys", "new", "--name=console", "--scope=read,export", "--customer=1234", "--customer=77", "--expires=90d", "--who=ana", "--why=the new console")
 	r.wantStatus(t, statusDone)
 	token := strings.TrimSpace(r.out)
-	key, err := w.ledger.CheckAPIKey(t.Context(), token, time.Now())
+	key, err := w.ledger.Access.CheckAPIKey(t.Context(), token, time.Now())
 	if err != nil {
 		t.Fatalf("%q: %v", token, err)
 	}
@@ -43,7 +43,7 @@ func TestAPIKeyIsCreatedListedAndRevoked(t *testing.T) {
 		t.Errorf("%+v", revoked)
 	}
 	r.wantNone(t, strings.Split(token, "_")[2])
-	if _, err := w.ledger.CheckAPIKey(t.Context(), token, time.Now()); err == nil {
+	if _, err := w.ledger.Access.CheckAPIKey(t.Context(), token, time.Now()); err == nil {
 		t.Error("it is still good")
 	}
 	if listed := decode[[]store.APIKey](t, w.call("apikeys", "list", "--json").out); len(listed) != 0 {
@@ -52,7 +52,7 @@ func TestAPIKeyIsCreatedListedAndRevoked(t *testing.T) {
 	if listed := decode[[]store.APIKey](t, w.call("apikeys", "list", "--all", "--json").out); len(listed) != 1 {
 		t.Errorf("listed are %+v", listed)
 	}
-	page, err := w.ledger.AuditLog(t.Context(), store.AuditLogFilter{})
+	page, err := w.ledger.AuditLog.ReadAuditLog(t.Context(), store.AuditLogFilter{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestUnclearAPIKeyIsRefused(t *testing.T) {
 	}
 	r := w.call("apikeys", "revoke", "abcdefgh234567ij")
 	r.wantStatus(t, statusUsage)
-	if listed, err := w.ledger.APIKeys(t.Context()); err != nil || len(listed) != 0 {
+	if listed, err := w.ledger.Access.APIKeys(t.Context()); err != nil || len(listed) != 0 {
 		t.Errorf("%+v, %v", listed, err)
 	}
 }
@@ -128,7 +128,7 @@ func TestRevocationWithoutAuditLog(t *testing.T) {
 			if revoked := decode[store.APIKey](t, r.out); revoked.Revoked.IsZero() {
 				t.Errorf("%+v", revoked)
 			}
-			if _, err := w.ledger.CheckAPIKey(t.Context(), token, time.Now()); !errors.Is(err, store.ErrAPIKeyRefused) {
+			if _, err := w.ledger.Access.CheckAPIKey(t.Context(), token, time.Now()); !errors.Is(err, store.ErrAPIKeyRefused) {
 				t.Errorf("the key is still good: %v", err)
 			}
 			if got := strings.Contains(r.errors, "missing this change"); got != tt.says {

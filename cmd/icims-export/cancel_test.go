@@ -42,13 +42,13 @@ func TestCancel(t *testing.T) {
 	}
 	r = w.call("cancel", "--customer=1234", "--why=they left", "--patience=0s")
 	r.wantAll(t, "2 exports canceled, and the candidates' data purged.")
-	if b, err := w.ledger.Batch(t.Context(), other); err != nil || b.Cancelled != 2 || b.Moving() != 0 {
+	if b, err := w.ledger.Batches.Batch(t.Context(), other); err != nil || b.Cancelled != 2 || b.Moving() != 0 {
 		t.Errorf("%+v, %v", b, err)
 	}
-	if live, _ := w.ledger.Live(t.Context(), "99"); live != 2 {
+	if live, _ := w.ledger.Recovery.Live(t.Context(), "99"); live != 2 {
 		t.Errorf("another customer has %d moving exports, want 2", live)
 	}
-	actions, _, err := w.ledger.Actions(t.Context(), "1234", 10)
+	actions, _, err := w.ledger.AuditLog.Actions(t.Context(), "1234", 10)
 	if err != nil || len(actions) != 2 || actions[1].Who != "ana" || actions[1].Why != "the wrong list" || actions[1].Count != 3 || actions[1].What != "canceled batch "+string(batch) {
 		t.Errorf("recorded: %+v, %v", actions, err)
 	}

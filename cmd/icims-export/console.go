@@ -17,7 +17,7 @@ import (
 // long an unused session lasts. Call the returned function to close them.
 func mountConsole(server *api.Server, idle time.Duration, log zerolog.Logger) (func(), error) {
 	queues, err := monitoring.New(monitoring.Options{
-		Redis: server.Redis, Path: console.MonitoringPath, MayOperate: console.MayOperate, Announce: server.Ledger.Announce,
+		Redis: server.Redis, Path: console.MonitoringPath, MayOperate: console.MayOperate, Announce: server.Ledger.Lanes.Announce,
 		Journal: func(r *http.Request, c monitoring.Change) (func(error), error) {
 			return noteChange(server.Ledger, r, c)
 		}, Log: log,
@@ -46,7 +46,7 @@ func noteChange(ledger *store.Ledger, r *http.Request, c monitoring.Change) (fun
 	enter := func(outcome store.AuditLogOutcome) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), longest)
 		defer cancel()
-		return ledger.AppendAuditLog(ctx, store.AuditLogEntry{
+		return ledger.AuditLog.AppendAuditLog(ctx, store.AuditLogEntry{
 			At: time.Now(), Request: request, Outcome: outcome, Who: who.Name, Key: who.Key, What: "asynq " + c.What, Customer: c.Customer, Object: c.Object(),
 		})
 	}

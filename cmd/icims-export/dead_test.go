@@ -179,7 +179,7 @@ func TestDeadRetry(t *testing.T) {
 	})
 	t.Run("some by a filter, recorded once with their number", func(t *testing.T) {
 		w.call("dead", "retry", "--text=404", "--why=reopened", "--who=somebody").wantAll(t, "4 dead letters retried")
-		actions, _, err := w.ledger.Actions(t.Context(), "1234", 10)
+		actions, _, err := w.ledger.AuditLog.Actions(t.Context(), "1234", 10)
 		if err != nil || len(actions) != 3 || actions[0].Count != 3 || actions[0].Who != "somebody" || actions[0].Why != "reopened" {
 			t.Errorf("%+v, %v", actions, err)
 		}
@@ -272,7 +272,7 @@ func TestDeadShow(t *testing.T) {
 	t.Run("on request the data is shown, and that is recorded", func(t *testing.T) {
 		r := w.call("dead", "show", "1234", "c-00005", "--show-data", "--who=somebody")
 		r.wantAll(t, `"Quillfeather"`, "firstname", "ottoline.c-00005@example.com", "is not welcome")
-		actions, _, err := w.ledger.Actions(t.Context(), "1234", 1)
+		actions, _, err := w.ledger.AuditLog.Actions(t.Context(), "1234", 1)
 		if err != nil || len(actions) != 1 || actions[0].Who != "somebody" || !strings.Contains(actions[0].What, ids[5]) {
 			t.Errorf("%+v, %v", actions, err)
 		}

@@ -115,13 +115,13 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 	settings.TaskRetention = p.settings.TaskRetention
 	w := worker.New(client, ledger, settings, hosts, p.logger(zerolog.ErrorLevel))
 	w.TraceTo(provider)
-	added, err := ledger.AddConnection(ctx, conn, "the demo", "to show how it works")
+	added, err := ledger.Connections.AddConnection(ctx, conn, "the demo", "to show how it works")
 	if err != nil {
 		return err
 	}
 	// The profile that a verification of the simulator would store.
 	known := store.TenantProfile{VerifiedAt: time.Now().UnixMilli(), SearchOr: store.Yes, SeesPeople: store.Yes, ReadsPair: store.Yes, SeesFolder: store.Yes, KeepsStatus: store.Yes}
-	if err := ledger.SaveProfile(ctx, added.Connection, added.Revision, known); err != nil {
+	if err := ledger.Connections.SaveProfile(ctx, added.Connection, added.Revision, known); err != nil {
 		return err
 	}
 	noMore, err := followConnections(ctx, ledger, hosts, p.logger(zerolog.ErrorLevel), w)

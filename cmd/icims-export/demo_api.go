@@ -66,7 +66,7 @@ func (d *demo) serve(ctx context.Context, hosts icims.HostPolicy, origin string,
 		server.Close()
 		return failed("no free port for the demo's API (%s)", rootCause(err))
 	}
-	_, token, err := d.ledger.NewAPIKey(ctx, store.APIKey{Name: "demo", Scopes: []string{string(api.ScopeAdmin)}, By: "the demo"}, time.Now())
+	_, token, err := d.ledger.Access.NewAPIKey(ctx, store.APIKey{Name: "demo", Scopes: []string{string(api.ScopeAdmin)}, By: "the demo"}, time.Now())
 	if err != nil {
 		_ = listener.Close()
 		server.Close()

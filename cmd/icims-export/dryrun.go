@@ -89,7 +89,7 @@ func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[t
 // the one in the file, else the defaults.
 func (c *exportCommand) planned(ctx context.Context, p *process, look *operator) (store.Connection, error) {
 	if look != nil {
-		if stored, err := look.Ledger.Connection(ctx, c.Customer); err == nil && stored.Below().Kept() {
+		if stored, err := look.Ledger.Connections.Connection(ctx, c.Customer); err == nil && stored.Below().Kept() {
 			return stored.WithDefaults(), nil
 		}
 	}
@@ -141,7 +141,7 @@ func (d *dryRun) flush(ctx context.Context) error {
 			ids[i] = payload.Candidate.ID
 		}
 		var err error
-		if before, err = d.operator.Ledger.Markers(ctx, d.command.Customer, ids); err != nil {
+		if before, err = d.operator.Ledger.Candidates.Markers(ctx, d.command.Customer, ids); err != nil {
 			return failed("cannot read previous exports from Redis. %s Or use --redis-url=embedded, which has none.", causeOf(err))
 		}
 	}

@@ -285,7 +285,7 @@ func TestExportRefusesOtherRowsWithTheSameKey(t *testing.T) {
 			t.Errorf("%s: got %s%s", name, r.errors, r.out)
 		}
 	}
-	b, err := w.ledger.Batch(t.Context(), sent.Batch)
+	b, err := w.ledger.Batches.Batch(t.Context(), sent.Batch)
 	if err != nil || b.Accepted != 1 || b.Refused != 2 {
 		t.Errorf("the batch is %+v, %v", b, err)
 	}
@@ -320,7 +320,7 @@ func TestExportBeyondTheWaitingLimit(t *testing.T) {
 		}
 	}
 	w.call("export", file, "--customer=1234", "--job="+testJob, "--generate-dummy-emails", "--max-waiting=5", "--idempotency-key=k").wantStatus(t, statusPartial)
-	if live, err := w.ledger.Live(t.Context(), "1234"); err != nil || live != 5 {
+	if live, err := w.ledger.Recovery.Live(t.Context(), "1234"); err != nil || live != 5 {
 		t.Errorf("%d exports move, %v", live, err)
 	}
 }

@@ -51,7 +51,7 @@ func (f *follower) follow(ctx context.Context) (store.Batch, error) {
 	defer tick.Stop()
 	var looked, foretold time.Time
 	for {
-		b, err := f.ledger.Batch(ctx, f.batch)
+		b, err := f.ledger.Batches.Batch(ctx, f.batch)
 		if ctx.Err() != nil {
 			return b, context.Cause(ctx)
 		}
@@ -144,7 +144,7 @@ func (f *follower) end(ended, all int) string {
 
 // explainWaits explains why exports wait, whenever the reasons change.
 func (f *follower) explainWaits(ctx context.Context, b store.Batch) error {
-	page, err := f.ledger.Outcomes(ctx, f.batch, f.cursor, pageSize)
+	page, err := f.ledger.Batches.Outcomes(ctx, f.batch, f.cursor, pageSize)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func TestStatusHasForecast(t *testing.T) {
 	b, ids := w.accept("1234", 1709, 0, 30)
 	w.accept("1234", 0, 30, 100)
 	w.enqueue("1234", ids...)
-	if _, err := w.ledger.Beat(t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {
+	if _, err := w.ledger.Workers.Beat(t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("a batch that moves has an end that goes by its place in the queue and its connection", func(t *testing.T) {
@@ -89,30 +89,30 @@ func TestExportSaysWhatBlocksIt(t *testing.T) {
 		"no connection":                       {func(*ward) {}, "77", "connections.yml has no usable connection for customer 77; unless the workers' own file has one, exports wait."},
 		"a connection in the store alone": {func(w *ward) {
 			c := store.Connection{Customer: "78", Username: "u", Password: "p", LinkedInField: "field51001", PortalURLs: w.origin + "/customers/78/search/portals/1?staleness=0"}
-			if _, err := w.ledger.AddConnection(w.t.Context(), c, "ana", "new"); err != nil {
+			if _, err := w.ledger.Connections.AddConnection(w.t.Context(), c, "ana", "new"); err != nil {
 				w.t.Fatal(err)
 			}
 		}, "78", ""},
 		"no connection in any worker": {func(w *ward) {
-			if _, err := w.ledger.Beat(w.t.Context(), store.Peer{Worker: "w-1", Free: 10, Refuses: []string{"1234"}}); err != nil {
+			if _, err := w.ledger.Workers.Beat(w.t.Context(), store.Peer{Worker: "w-1", Free: 10, Refuses: []string{"1234"}}); err != nil {
 				w.t.Fatal(err)
 			}
 		}, "1234", "No worker has a usable connection for customer 1234"},
 		"a pause": {func(w *ward) {
-			if err := w.ledger.Pause(w.t.Context(), "1234", store.Pause{By: "ana", Why: "go-live"}); err != nil {
+			if err := w.ledger.Lanes.Pause(w.t.Context(), "1234", store.Pause{By: "ana", Why: "go-live"}); err != nil {
 				w.t.Fatal(err)
 			}
 		}, "1234", "Customer 1234 is paused by ana until resumed: go-live."},
 		"a closed lane": {func(w *ward) { w.called("1234", 1, 401) }, "1234", "Customer 1234: iCIMS refuses the user name or password, until"},
 		"no worker": {func(w *ward) {
-			if err := w.ledger.Leave(w.t.Context(), "w-1"); err != nil {
+			if err := w.ledger.Workers.Leave(w.t.Context(), "w-1"); err != nil {
 				w.t.Fatal(err)
 			}
 		}, "1234", "No active workers"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWard(t)
-			if _, err := w.ledger.Beat(t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {
+			if _, err := w.ledger.Workers.Beat(t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {
 				t.Fatal(err)
 			}
 			c.prepare(w)
@@ -143,7 +143,7 @@ func TestExportSaysWhatBlocksIt(t *testing.T) {
 func TestDryRunHasForecast(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
-	if _, err := w.ledger.Beat(t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {
+	if _, err := w.ledger.Workers.Beat(t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {
 		t.Fatal(err)
 	}
 	path := w.file(t, "one.ndjson", strings.SplitAfter(candidates, "\n")[0])

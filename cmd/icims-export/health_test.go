@@ -121,7 +121,7 @@ func TestHealthUsesTheConfiguredAddress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &metrics.Health{Redis: client, Writes: store.NewWriteProbe(store.NewLedger(client, keys).Writable, (&fastClock{}).now)}
+		h := &metrics.Health{Redis: client, Writes: store.NewWriteProbe(store.NewLedger(client, keys).Checks.Writable, (&fastClock{}).now)}
 		worker := httptest.NewServer(metrics.Handler(metrics.NewRegistry(), h))
 		defer worker.Close()
 		t.Setenv("ICIMS_EXPORT_METRICS_LISTEN", strings.TrimPrefix(worker.URL, "http://"))

@@ -93,7 +93,7 @@ func TestJobsThatCannotBeListed(t *testing.T) {
 	if !strings.Contains(r.errors, "icims-export connection add 99") {
 		t.Errorf("%s", r.errors)
 	}
-	if err := w.ledger.Pause(t.Context(), "1234", store.Pause{By: "joe", Why: "test"}); err != nil {
+	if err := w.ledger.Lanes.Pause(t.Context(), "1234", store.Pause{By: "joe", Why: "test"}); err != nil {
 		t.Fatal(err)
 	}
 	r = w.call("jobs", "1234")

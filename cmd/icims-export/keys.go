@@ -66,7 +66,7 @@ func (c *keysNewCommand) write(p *process, keys *store.Keyset) error {
 
 // checkKeyset refuses a keyset other than the one the store was written with, and says what to do.
 func checkKeyset(ctx context.Context, ledger *store.Ledger, s config.Settings) error {
-	err := ledger.CheckKeyset(ctx)
+	err := ledger.Checks.CheckKeyset(ctx)
 	wrong, ok := errors.AsType[*store.KeysetError](err)
 	switch {
 	case err == nil:

@@ -30,11 +30,11 @@ func (c *keysStatusCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	sealed, err := o.Ledger.SealedWith(ctx)
+	sealed, err := o.Ledger.Checks.SealedWith(ctx)
 	if err != nil {
 		return o.lost(err)
 	}
-	checked, err := o.Ledger.CheckedKeys(ctx)
+	checked, err := o.Ledger.Checks.CheckedKeys(ctx)
 	if err != nil {
 		return o.lost(err)
 	}
@@ -123,7 +123,7 @@ func (c *keysResealCommand) reseal(ctx context.Context, o *operator, r *resealed
 				return failed("stopped after %s: run the command again to continue", prose.Plural(r.Replaced, "value"))
 			}
 		}
-		found, err := o.Ledger.Reseal(ctx)
+		found, err := o.Ledger.Checks.Reseal(ctx)
 		r.Replaced += found.Replaced
 		r.Left, r.Unopened = found.Old(r.Key), found.Unopened
 		if err != nil {
@@ -182,12 +182,12 @@ func (c *keysAdoptCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	sealed, err := o.Ledger.SealedWith(ctx)
+	sealed, err := o.Ledger.Checks.SealedWith(ctx)
 	if err != nil {
 		return o.lost(err)
 	}
 	err = o.logged(ctx, &store.AuditLogEntry{What: "keys adopt", Why: c.Why}, func() error {
-		if err := o.Ledger.AdoptKeyset(ctx); err != nil {
+		if err := o.Ledger.Checks.AdoptKeyset(ctx); err != nil {
 			return o.lost(err)
 		}
 		return o.recordAdoption(ctx, c.Why)
@@ -215,7 +215,7 @@ func (o *operator) recordAdoption(ctx context.Context, why string) error {
 	}
 	for _, customer := range customers {
 		action := store.Action{At: time.Now(), Who: whoIs(""), What: "adopted the keyset after a loss of keys", Why: why}
-		if err := o.Ledger.Act(ctx, customer, action); err != nil {
+		if err := o.Ledger.AuditLog.Act(ctx, customer, action); err != nil {
 			return failed("the keyset is accepted, but recording it failed. %s", causeOf(err))
 		}
 	}

@@ -133,11 +133,11 @@ func (c *keysDropCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	sealed, err := o.Ledger.SealedWith(ctx)
+	sealed, err := o.Ledger.Checks.SealedWith(ctx)
 	if err != nil {
 		return o.lost(err)
 	}
-	checked, err := o.Ledger.CheckedKeys(ctx)
+	checked, err := o.Ledger.Checks.CheckedKeys(ctx)
 	if err != nil {
 		return o.lost(err)
 	}

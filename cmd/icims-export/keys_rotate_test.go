@@ -75,7 +75,7 @@ func TestKeysAreRotatedResealedAndDropped(t *testing.T) {
 // keyChanges returns the key changes in the audit log, latest first.
 func (w *ward) keyChanges() string {
 	w.t.Helper()
-	page, err := store.NewLedger(w.redis, w.keys()).AuditLog(w.t.Context(), store.AuditLogFilter{})
+	page, err := store.NewLedger(w.redis, w.keys()).AuditLog.ReadAuditLog(w.t.Context(), store.AuditLogFilter{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestForeignKeysetIsRefusedUntilAdopted(t *testing.T) {
 	r.wantStatus(t, statusDone)
 	r.wantAll(t, "7 values in Redis cannot be opened") // the exports and the audit log entries of the rotation
 	w.call("keys", "rotate").wantStatus(t, statusDone)
-	actions, _, err := store.NewLedger(w.redis, w.keys()).Actions(t.Context(), "1234", 1)
+	actions, _, err := store.NewLedger(w.redis, w.keys()).AuditLog.Actions(t.Context(), "1234", 1)
 	if err != nil || len(actions) != 1 || actions[0].Why != "the disk burned" {
 		t.Errorf("recorded: %+v, %v", actions, err)
 	}

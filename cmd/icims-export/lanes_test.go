@@ -42,7 +42,7 @@ func TestLanes(t *testing.T) {
 	w.accept("77", 0, 30, 1)
 	w.called("77", 3, 401)
 	w.accept("9", 0, 31, 1) // its task is lost
-	if _, err := w.ledger.Beat(t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {
+	if _, err := w.ledger.Workers.Beat(t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("customers with work or a closure are listed, others only with --all", func(t *testing.T) {
@@ -143,10 +143,10 @@ func TestManyLanes(t *testing.T) {
 	w := newWard(t)
 	const many = 600 // more than one page
 	for i := range many {
-		if err := w.ledger.Pause(t.Context(), fmt.Sprint(5000+i), store.Pause{By: "ana", Why: "x"}); err != nil {
+		if err := w.ledger.Lanes.Pause(t.Context(), fmt.Sprint(5000+i), store.Pause{By: "ana", Why: "x"}); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := w.ledger.OpenBatch(t.Context(), store.BatchSpec{Customer: fmt.Sprint(5000 + i)}); err != nil {
+		if _, _, err := w.ledger.Batches.OpenBatch(t.Context(), store.BatchSpec{Customer: fmt.Sprint(5000 + i)}); err != nil {
 			t.Fatal(err)
 		}
 	}

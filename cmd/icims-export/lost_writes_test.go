@@ -66,7 +66,7 @@ func TestLostWritesAreReported(t *testing.T) {
 // beat sends a worker's heartbeat. It reports whether Redis has lost writes since the last one.
 func (w *ward) beat() bool {
 	w.t.Helper()
-	_, news, err := w.ledger.NoticeLoss(w.t.Context(), "a worker", time.Minute)
+	_, news, err := w.ledger.Workers.NoticeLoss(w.t.Context(), "a worker", time.Minute)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func (o *observed) countWorker(w *worker.Worker, client redis.UniversalClient, l
 		service := &admin.Service{Redis: client, Ledger: ledger}
 		o.registry.MustRegister(metrics.NewFleet(service, func() bool { return w.Vitals().Leads }, byCustomer))
 	}
-	return &metrics.Health{Redis: client, Writes: store.NewWriteProbe(ledger.Writable, time.Now), Lanes: w.Ready, Alive: w.Alive}
+	return &metrics.Health{Redis: client, Writes: store.NewWriteProbe(ledger.Checks.Writable, time.Now), Lanes: w.Ready, Alive: w.Alive}
 }
 
 // api serves the metrics of an API server that has not started yet.

@@ -45,7 +45,7 @@ func TestPauseAndResume(t *testing.T) {
 	w.accept("1234", 1709, 0, 30)
 	read := func() *store.Pause {
 		t.Helper()
-		p, err := w.ledger.PauseOf(t.Context(), "1234")
+		p, err := w.ledger.Lanes.PauseOf(t.Context(), "1234")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func TestPauseAndResume(t *testing.T) {
 		if p := read(); p != nil {
 			t.Errorf("still paused: %+v", p)
 		}
-		actions, _, err := w.ledger.Actions(t.Context(), "1234", 1)
+		actions, _, err := w.ledger.AuditLog.Actions(t.Context(), "1234", 1)
 		if err != nil || len(actions) != 1 || actions[0].Who != "eve" || actions[0].Why != "done" {
 			t.Errorf("recorded is %+v, %v", actions, err)
 		}
@@ -114,7 +114,7 @@ func TestPauseAndResume(t *testing.T) {
 		}
 	})
 	t.Run("resume says what else blocks the exports", func(t *testing.T) {
-		if err := w.ledger.RecordBreaker(t.Context(), "1234", "w-1", "open"); err != nil {
+		if err := w.ledger.AuditLog.RecordBreaker(t.Context(), "1234", "w-1", "open"); err != nil {
 			t.Fatal(err)
 		}
 		w.call("resume", "1234", "--why=done").wantAll(t, "But: iCIMS keeps failing")

@@ -48,7 +48,7 @@ func (w *ward) enqueued(job int64, candidates ...tasks.Candidate) store.BatchID 
 
 func (w *ward) batch(id store.BatchID) store.Batch {
 	w.t.Helper()
-	b, err := w.ledger.Batch(w.t.Context(), id)
+	b, err := w.ledger.Batches.Batch(w.t.Context(), id)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func (w *ward) apiOf() func(path string, into any) {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(server.Close)
-	_, token, err := w.ledger.NewAPIKey(w.t.Context(), store.APIKey{Name: "a test", Scopes: []string{string(api.ScopeRead)}, By: "a test"}, time.Now())
+	_, token, err := w.ledger.Access.NewAPIKey(w.t.Context(), store.APIKey{Name: "a test", Scopes: []string{string(api.ScopeRead)}, By: "a test"}, time.Now())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestAsynqsArchiveHoldsTheDeadLetters(t *testing.T) {
 			if d.Reason != why[prefix] {
 				t.Errorf("%s died of %s", d.Candidate, d.Reason)
 			}
-			letter, err := w.ledger.DeadLetter(t.Context(), store.Ref{Customer: "1234", Export: d.Export})
+			letter, err := w.ledger.DeadLetters.DeadLetter(t.Context(), store.Ref{Customer: "1234", Export: d.Export})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -191,7 +191,7 @@ func TestAsynqsArchiveHoldsTheDeadLetters(t *testing.T) {
 		for _, d := range page.DeadLetters {
 			overAPI[d.Export] = d.Reason
 		}
-		if n, err := w.ledger.CountDead(t.Context(), "1234"); err != nil || int(n) != dead || len(cli) != dead {
+		if n, err := w.ledger.DeadLetters.CountDead(t.Context(), "1234"); err != nil || int(n) != dead || len(cli) != dead {
 			t.Errorf("the ledger counts %d dead letters, %v, and the command lists %d of %d", n, err, len(cli), dead)
 		}
 		if diff := cmp.Diff(cli, ledger) + cmp.Diff(cli, overAPI); diff != "" {
@@ -252,7 +252,7 @@ func TestACanceledBatchLeavesNoTasks(t *testing.T) {
 			gone, stays := w.enqueued(1701, made("gone", n)...), w.enqueued(1701, made("stays", n)...)
 			w.call("cancel", string(gone), "--why=the wrong list", "--patience=0s").wantStatus(t, statusDone)
 			q, l := w.inspect(), w.lane()
-			live, err := w.ledger.Live(t.Context(), "1234")
+			live, err := w.ledger.Recovery.Live(t.Context(), "1234")
 			if err != nil || q.pending != n || q.active+q.later+len(q.archived) != 0 || l.Express+l.Bulk != n || live != int64(n) {
 				t.Errorf("of %d exports that stay asynq has %+v, lanes %d, the ledger %d, %v", n, q, l.Express+l.Bulk, live, err)
 			}
@@ -309,7 +309,7 @@ func TestPausesPauseAsynqsQueues(t *testing.T) {
 		before := w.sim.CallCount()
 		testrig.Eventually(t, "the pause ends", func() bool {
 			calls := w.sim.CallCount()
-			pause, err := w.ledger.PauseOf(t.Context(), "1234")
+			pause, err := w.ledger.Lanes.PauseOf(t.Context(), "1234")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -167,7 +167,7 @@ func warnServing(ctx context.Context, ledger *store.Ledger, addr net.Addr, overT
 	if tcp, ok := addr.(*net.TCPAddr); ok && !overTLS && !tcp.IP.IsLoopback() {
 		log.Warn().Msg("AT RISK: other machines can reach this address without encryption, which exposes API keys: set api_tls_cert and api_tls_key, or put a TLS proxy in front")
 	}
-	keys, err := ledger.APIKeys(ctx)
+	keys, err := ledger.Access.APIKeys(ctx)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (c *sessionsListCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	all, err := o.Ledger.Sessions(ctx, time.Now())
+	all, err := o.Ledger.Access.Sessions(ctx, time.Now())
 	if err != nil {
 		return o.lost(err)
 	}
@@ -67,7 +67,7 @@ func (c *sessionsEndCommand) Run(ctx context.Context, p *process) error {
 	}
 	defer closeRedis()
 	err = o.loggedIfPossible(ctx, &store.AuditLogEntry{What: "sessions end", Object: c.ID, Who: c.Who, Why: c.Why}, func() error {
-		switch err := o.Ledger.EndSession(ctx, c.ID); {
+		switch err := o.Ledger.Access.EndSession(ctx, c.ID); {
 		case errors.Is(err, store.ErrNoSession):
 			return usageError("no open session has that ID: icims-export sessions list shows the IDs")
 		case err != nil:

@@ -14,7 +14,7 @@ import (
 func (w *ward) session(key string) string {
 	w.t.Helper()
 	now := time.Now()
-	s, err := w.ledger.NewSession(w.t.Context(), store.Session{Key: key, Name: "ana", Address: "192.0.2.7", Began: now, Until: now.Add(12 * time.Hour), IdleSeconds: 3600})
+	s, err := w.ledger.Access.NewSession(w.t.Context(), store.Session{Key: key, Name: "ana", Address: "192.0.2.7", Began: now, Until: now.Add(12 * time.Hour), IdleSeconds: 3600})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestSessionsCommand(t *testing.T) {
 
 	r = w.call("sessions", "end", one, "--who=ana", "--why=lost laptop")
 	r.wantStatus(t, statusDone)
-	if _, err := w.ledger.UseSession(t.Context(), one, time.Now(), false); !errors.Is(err, store.ErrNoSession) {
+	if _, err := w.ledger.Access.UseSession(t.Context(), one, time.Now(), false); !errors.Is(err, store.ErrNoSession) {
 		t.Errorf("the session goes on: %v", err)
 	}
 	r = w.call("sessions", "end", one)
@@ -56,7 +56,7 @@ func TestSessionsCommand(t *testing.T) {
 	if listed := decode[[]store.Session](t, w.call("sessions", "list", "--json").out); len(listed) != 1 || listed[0].ID != two {
 		t.Errorf("listed: %+v", listed)
 	}
-	page, err := w.ledger.AuditLog(t.Context(), store.AuditLogFilter{})
+	page, err := w.ledger.AuditLog.ReadAuditLog(t.Context(), store.AuditLogFilter{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func (c *showCommand) Run(ctx context.Context, p *process) error {
 		return nil
 	}
 	if c.Words {
-		err = o.logged(ctx, &store.AuditLogEntry{What: "show --words", Customer: c.Customer, Object: o.Ledger.CandidateReference(c.Customer, c.Candidate), Who: c.Who}, read)
+		err = o.logged(ctx, &store.AuditLogEntry{What: "show --words", Customer: c.Customer, Object: o.Ledger.Candidates.CandidateReference(c.Customer, c.Candidate), Who: c.Who}, read)
 	} else {
 		err = read()
 	}

@@ -25,7 +25,7 @@ func readRefused(ctx context.Context, ledger *store.Ledger, b store.Batch, most 
 	if b.Refused == 0 {
 		return list, nil
 	}
-	rows, _, err := ledger.RefusedRows(ctx, b.ID, 0, most)
+	rows, _, err := ledger.Batches.RefusedRows(ctx, b.ID, 0, most)
 	if errors.Is(err, store.ErrSealed) {
 		return list, failed("the refused rows cannot be opened: check that ICIMS_EXPORT_KEYSET is the workers' keyset")
 	}

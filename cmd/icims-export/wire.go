@@ -129,7 +129,7 @@ func logPublishErrors(log zerolog.Logger) store.Option {
 
 // checkRights refuses a Redis user without the rights that the service needs.
 func checkRights(ctx context.Context, ledger *store.Ledger, s config.Settings) error {
-	if err := ledger.CheckRights(ctx); err != nil {
+	if err := ledger.Checks.CheckRights(ctx); err != nil {
 		return failed("at %s %v", s.RedisURL, err)
 	}
 	return nil

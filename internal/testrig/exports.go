@@ -34,7 +34,7 @@ func Accept(t testing.TB, l *store.Ledger, customer string, job int64, candidate
 func AcceptAs(t testing.TB, l *store.Ledger, spec store.BatchSpec, candidates ...string) (store.BatchID, []store.Ref) {
 	t.Helper()
 	ctx, keys, customer := t.Context(), l.Keys(), spec.Customer
-	batch, _, err := l.OpenBatch(ctx, spec)
+	batch, _, err := l.Batches.OpenBatch(ctx, spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func AcceptAs(t testing.TB, l *store.Ledger, spec store.BatchSpec, candidates ..
 			t.Fatal(err)
 		}
 	}
-	if err := l.CloseBatch(ctx, batch, 0); err != nil {
+	if err := l.Batches.CloseBatch(ctx, batch, 0); err != nil {
 		t.Fatal(err)
 	}
 	return batch, refs
@@ -157,7 +157,7 @@ func Refs(customer string, ids ...string) []store.Ref {
 // the ledger gets a task in the bulk queue.
 func Enqueue(t testing.TB, client redis.UniversalClient, l *store.Ledger, customer string, exports ...string) {
 	t.Helper()
-	stand, err := l.States(t.Context(), customer, exports)
+	stand, err := l.Recovery.States(t.Context(), customer, exports)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func Enqueue(t testing.TB, client redis.UniversalClient, l *store.Ledger, custom
 	if err := tasks.NewQueues(client, 0).Enqueue(t.Context(), all...); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Announce(t.Context(), customer); err != nil {
+	if err := l.Lanes.Announce(t.Context(), customer); err != nil {
 		t.Fatal(err)
 	}
 }

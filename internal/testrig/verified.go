@@ -20,7 +20,7 @@ func Verified() store.TenantProfile {
 // Verify stores that profile for a connection. revision is 0 for one of the connections file.
 func Verify(t testing.TB, l *store.Ledger, c store.Connection, revision int64) {
 	t.Helper()
-	if err := l.SaveProfile(t.Context(), c, revision, Verified()); err != nil {
+	if err := l.Connections.SaveProfile(t.Context(), c, revision, Verified()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -46,7 +46,7 @@ func VerifyFile(t testing.TB, l *store.Ledger, path string, env []string, change
 		change(&profile)
 	}
 	for _, c := range all {
-		if err := l.SaveProfile(t.Context(), c, 0, profile); err != nil {
+		if err := l.Connections.SaveProfile(t.Context(), c, 0, profile); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,7 +12,7 @@ func TestWaitingExportSaysWhyAndIsCanceled(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.connect()
-	if err := s.ledger.Pause(t.Context(), customer, store.Pause{By: "Kim", At: time.Now(), Why: "their iCIMS is being maintained"}); err != nil {
+	if err := s.ledger.Lanes.Pause(t.Context(), customer, store.Pause{By: "Kim", At: time.Now(), Why: "their iCIMS is being maintained"}); err != nil {
 		t.Fatal(err)
 	}
 	b := s.login(api.ScopeExport, customer)

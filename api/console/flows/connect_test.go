@@ -65,14 +65,14 @@ func TestConnectionIsAddedExplainedAndCorrected(t *testing.T) {
 	b.lacks("Data Engineer")
 	s.connect(func(c *store.Connection) { c.Customer, c.PortalURLs = other, s.icims.PortalURL(other, 1) })
 	s.connect(func(c *store.Connection) { c.Customer, c.PortalURLs = "8642", s.icims.PortalURL("8642", 1) })
-	if err := s.ledger.Pause(t.Context(), other, store.Pause{By: "Kim", At: time.Now(), Why: "their iCIMS is being maintained"}); err != nil {
+	if err := s.ledger.Lanes.Pause(t.Context(), other, store.Pause{By: "Kim", At: time.Now(), Why: "their iCIMS is being maintained"}); err != nil {
 		t.Fatal(err)
 	}
 	b.visit("/")
 	b.sees("connected", "paused", "Paused by Kim: their iCIMS is being maintained", "not verified")
 	b.audit("integrations")
 
-	c, err := s.ledger.Connection(t.Context(), customer)
+	c, err := s.ledger.Connections.Connection(t.Context(), customer)
 	if err != nil || c.State != store.ConnectionConnected {
 		t.Errorf("the connection is %q, %v", c.State, err)
 	}

@@ -76,7 +76,7 @@ func TestExportFormLinksToObstacles(t *testing.T) {
 	b.goes("Add connection")
 	b.sees("Add connection")
 	s.connect()
-	if err := s.ledger.Pause(t.Context(), customer, store.Pause{By: "Kim", Why: "maintenance", At: time.Now()}); err != nil {
+	if err := s.ledger.Lanes.Pause(t.Context(), customer, store.Pause{By: "Kim", Why: "maintenance", At: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	b.visit("/customers/" + customer + "/export")

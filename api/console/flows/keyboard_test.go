@@ -98,7 +98,7 @@ func TestPauseAndResumeByKeyboard(t *testing.T) {
 // paused checks whether the customer's lane is paused.
 func (s *service) paused(want bool) {
 	s.t.Helper()
-	if p, err := s.ledger.PauseOf(s.t.Context(), customer); err != nil || (p != nil) != want {
+	if p, err := s.ledger.Lanes.PauseOf(s.t.Context(), customer); err != nil || (p != nil) != want {
 		s.t.Errorf("the pause is %+v, %v", p, err)
 	}
 }

@@ -131,7 +131,7 @@ func (f *faults) Write(line []byte) (int, error) {
 func (s *service) key(scope api.Scope, customers ...string) string {
 	s.t.Helper()
 	name := map[api.Scope]string{api.ScopeAdmin: "Maria", api.ScopeOperate: "Kim", api.ScopeExport: "Eva", api.ScopeRead: "Tom"}[scope]
-	_, token, err := s.ledger.NewAPIKey(s.t.Context(), store.APIKey{Name: name, Scopes: []string{string(scope)}, Customers: customers, By: "a test"}, time.Now())
+	_, token, err := s.ledger.Access.NewAPIKey(s.t.Context(), store.APIKey{Name: name, Scopes: []string{string(scope)}, Customers: customers, By: "a test"}, time.Now())
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func (s *service) connect(change ...func(*store.Connection)) {
 	for _, f := range change {
 		f(&c)
 	}
-	added, err := s.ledger.AddConnection(s.t.Context(), c.WithDefaults(), "a test", "")
+	added, err := s.ledger.Connections.AddConnection(s.t.Context(), c.WithDefaults(), "a test", "")
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ func TestOpenPageReportsEndedSession(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.connect()
-	if err := s.ledger.Pause(t.Context(), customer, store.Pause{By: "a test", Why: "so that the batch does not end"}); err != nil {
+	if err := s.ledger.Lanes.Pause(t.Context(), customer, store.Pause{By: "a test", Why: "so that the batch does not end"}); err != nil {
 		t.Fatal(err)
 	}
 	sent, err := tasks.NewClient(s.redis, s.ledger).Enqueue(t.Context(), tasks.Batch{
@@ -42,7 +42,7 @@ func TestOpenPageReportsEndedSession(t *testing.T) {
 // sessionOf returns the ID of the session of the key with that name.
 func (s *service) sessionOf(name string) string {
 	s.t.Helper()
-	all, err := s.ledger.Sessions(s.t.Context(), time.Now())
+	all, err := s.ledger.Access.Sessions(s.t.Context(), time.Now())
 	if err != nil {
 		s.t.Fatal(err)
 	}
