@@ -54,7 +54,7 @@ func (d *Service) Check(ctx context.Context, customers []string, o store.CheckOp
 	started := time.Now()
 	r := CheckResult{Violations: []store.Violation{}, Customers: []store.CustomerCheck{}}
 	var err error
-	if r.Customers, err = d.Ledger.Checks.Check(ctx, customers, o); err != nil {
+	if r.Customers, err = d.Ledger.Checks.Run(ctx, customers, o); err != nil {
 		return r, err
 	}
 	for i := range r.Customers {

@@ -73,7 +73,7 @@ func TestBrokenKeysOfOneCustomerDoNotStopChecks(t *testing.T) {
 				refs[customer] = accepted[0]
 				testrig.Finish(t, ledger, store.Finish{To: store.Done, Counter: store.CountCreated, Person: 7}, accepted[1])
 				c := store.Connection{Customer: customer, Username: "user", Password: "hunter2-hunter2"}
-				if _, err := ledger.Connections.AddConnection(t.Context(), c, "ana", ""); err != nil {
+				if _, err := ledger.Connections.Add(t.Context(), c, "ana", ""); err != nil {
 					t.Fatal(err)
 				}
 				if customer == "1001" {

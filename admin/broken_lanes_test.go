@@ -24,7 +24,7 @@ func TestBrokenKeysOfOneCustomer(t *testing.T) {
 			for _, customer := range []string{"1001", "1002"} {
 				testrig.Accept(t, ledger, customer, 1709, "c-1")
 				c := store.Connection{Customer: customer, Username: "user", Password: "hunter2-hunter2"}
-				if _, err := ledger.Connections.AddConnection(t.Context(), c, "ana", ""); err != nil {
+				if _, err := ledger.Connections.Add(t.Context(), c, "ana", ""); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -60,7 +60,7 @@ func (v *ConnectionView) addSettings(hosts icims.HostPolicy) {
 // ShowConnection returns a customer's connection from the store, or from the connections file if
 // the store has none. Error: store.ErrNoConnection.
 func (d *Service) ShowConnection(ctx context.Context, customer string) (ConnectionView, error) {
-	c, err := d.Ledger.Connections.Connection(ctx, customer)
+	c, err := d.Ledger.Connections.Get(ctx, customer)
 	if errors.Is(err, store.ErrNoConnection) {
 		if filed, ok := d.filed()[customer]; ok {
 			if filed, err = d.Ledger.Connections.WithProfile(ctx, filed); err != nil {
@@ -81,7 +81,7 @@ func (d *Service) AddConnection(ctx context.Context, c store.Connection, who, wh
 	if err := connections.Check(c, d.Hosts); err != nil {
 		return store.StoredConnection{}, err
 	}
-	return d.Ledger.Connections.AddConnection(ctx, c, who, why)
+	return d.Ledger.Connections.Add(ctx, c, who, why)
 }
 
 // EditConnection replaces the settings of a connection if it is still at the revision of before. An
@@ -91,7 +91,7 @@ func (d *Service) EditConnection(ctx context.Context, before store.StoredConnect
 	if err := connections.CheckEdit(before.Connection, after, d.Hosts); err != nil {
 		return before, err
 	}
-	return d.Ledger.Connections.EditConnection(ctx, after, before.Revision, who, why)
+	return d.Ledger.Connections.Edit(ctx, after, before.Revision, who, why)
 }
 
 // RemovalOrder says how to remove a connection.
@@ -148,7 +148,7 @@ func (d *Service) RemoveConnection(ctx context.Context, customer string, o Remov
 }
 
 func (d *Service) removeSettings(ctx context.Context, customer string, o RemovalOrder) error {
-	before, err := d.Ledger.Connections.Connection(ctx, customer)
+	before, err := d.Ledger.Connections.Get(ctx, customer)
 	switch {
 	case err != nil && !errors.Is(err, store.ErrSealed):
 		return err
@@ -157,7 +157,7 @@ func (d *Service) removeSettings(ctx context.Context, customer string, o Removal
 	case !before.Below().Kept() || o.DryRun:
 		return nil
 	}
-	return d.Ledger.Connections.RemoveConnection(ctx, customer, o.Revision, o.Who, o.Why)
+	return d.Ledger.Connections.Remove(ctx, customer, o.Revision, o.Who, o.Why)
 }
 
 func (d *Service) eraseMarkers(ctx context.Context, customer, who, why string) (int, error) {

@@ -22,7 +22,7 @@ type ConnectionQuery struct {
 // ConnectionPage lists connections by customer: those of the store, and those of the file for
 // customers without a stored one. next is the cursor of the next page; "" on the last page.
 func (d *Service) ConnectionPage(ctx context.Context, q ConnectionQuery) (page []ConnectionView, next string, err error) {
-	customers, _, err := d.Ledger.Connections.ConnectionChanges(ctx, 0)
+	customers, _, err := d.Ledger.Connections.Changes(ctx, 0)
 	if err != nil {
 		return nil, "", err
 	}
@@ -33,7 +33,7 @@ func (d *Service) ConnectionPage(ctx context.Context, q ConnectionQuery) (page [
 	}
 	slices.SortFunc(customers, store.CompareCustomers)
 	for part := range slices.Chunk(after(slices.Compact(customers), q.After), pageSize) {
-		found, err := d.Ledger.Connections.ConnectionsOf(ctx, part...)
+		found, err := d.Ledger.Connections.GetAll(ctx, part...)
 		if err != nil {
 			return nil, "", err
 		}

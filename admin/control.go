@@ -32,7 +32,7 @@ func (d *Service) AwaitControl(ctx context.Context, t store.ControlTask, wait ti
 	defer cancel()
 	for !t.State.Ended() && ctx.Err() == nil && (seen == 0 || t.Revision == seen) {
 		var err error
-		if t, err = d.Ledger.Control.AwaitControlTask(ctx, t); err != nil {
+		if t, err = d.Ledger.Control.Await(ctx, t); err != nil {
 			return t, err
 		}
 	}

@@ -71,7 +71,7 @@ func (d *Service) deadLettersOf(ctx context.Context, customer string, choice Dea
 	if len(choice.Exports) > 0 {
 		err = d.named(ctx, customer, choice, each)
 	} else {
-		err = d.Ledger.DeadLetters.EachDeadLetter(ctx, customer, choice.DeadFilter, each)
+		err = d.Ledger.DeadLetters.Each(ctx, customer, choice.DeadFilter, each)
 	}
 	if err == nil && failure == nil && len(page) > 0 {
 		flush()
@@ -85,7 +85,7 @@ func (d *Service) deadLettersOf(ctx context.Context, customer string, choice Dea
 // named reads the letters that choice.Exports names.
 func (d *Service) named(ctx context.Context, customer string, choice DeadChoice, yield func(store.DeadLetter) bool) error {
 	for exports := range slices.Chunk(choice.Exports, deadPage) {
-		letters, err := d.Ledger.DeadLetters.DeadLettersOf(ctx, customer, exports)
+		letters, err := d.Ledger.DeadLetters.GetAll(ctx, customer, exports)
 		if err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ type ExplainedDead struct {
 
 // DeadLetter reads one dead letter. Error: store.ErrNotDead if there is none.
 func (d *Service) DeadLetter(ctx context.Context, ref store.Ref) (DeadLetter, error) {
-	letter, err := d.Ledger.DeadLetters.DeadLetter(ctx, ref)
+	letter, err := d.Ledger.DeadLetters.Get(ctx, ref)
 	if err != nil {
 		return DeadLetter{}, err
 	}
@@ -68,7 +68,7 @@ func (d *Service) ExplainDead(ctx context.Context, l DeadLetter, teller Timeline
 	for _, e := range story {
 		explained.Told = append(explained.Told, teller.sentence(e))
 	}
-	b, err := d.Ledger.Batches.Batch(ctx, l.Batch)
+	b, err := d.Ledger.Batches.Get(ctx, l.Batch)
 	if err != nil && !errors.Is(err, store.ErrNoBatch) {
 		return explained, err
 	}

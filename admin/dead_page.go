@@ -53,7 +53,7 @@ func (d *Service) DeadPageOf(ctx context.Context, customer string, choice DeadCh
 // deadPart reads the next letters that match the filter.
 func (d *Service) deadPart(ctx context.Context, customer string, f store.DeadFilter) ([]store.DeadLetter, error) {
 	part := make([]store.DeadLetter, 0, deadPage)
-	err := d.Ledger.DeadLetters.EachDeadLetter(ctx, customer, f, func(l store.DeadLetter) bool {
+	err := d.Ledger.DeadLetters.Each(ctx, customer, f, func(l store.DeadLetter) bool {
 		part = append(part, l)
 		return len(part) < deadPage
 	})

@@ -41,7 +41,7 @@ func (d *Service) TallyDead(ctx context.Context, customer string, choice DeadCho
 		return true
 	}
 	if choice.Text == "" { // timelines need not be read
-		err = d.Ledger.DeadLetters.EachDeadLetter(ctx, customer, choice.DeadFilter, count)
+		err = d.Ledger.DeadLetters.Each(ctx, customer, choice.DeadFilter, count)
 	} else {
 		err = d.deadLettersOf(ctx, customer, choice, func(_ string, page []DeadLetter) error {
 			for _, l := range page {
@@ -81,7 +81,7 @@ func (d *Service) DeadCustomers(ctx context.Context, only []string) ([]DeadCusto
 	slices.SortFunc(customers, store.CompareCustomers)
 	found := []DeadCustomer{}
 	for page := range slices.Chunk(slices.Compact(customers), pageSize) {
-		counts, err := d.Ledger.DeadLetters.CountDeadOf(ctx, page...)
+		counts, err := d.Ledger.DeadLetters.CountOf(ctx, page...)
 		if err != nil {
 			return nil, err
 		}

@@ -46,7 +46,7 @@ func (d *Service) Forecast(ctx context.Context, b store.Batch) (forecast.Forecas
 // one of these, or one that is not submitted yet, which comes last.
 func (d *Service) forecast(ctx context.Context, b store.Batch, demand forecast.Demand, costs store.Costs, limits store.Limits) (forecast.Forecast, error) {
 	customer := b.ID.Customer()
-	open, err := d.Ledger.Batches.OpenBatches(ctx, customer)
+	open, err := d.Ledger.Batches.AllOpen(ctx, customer)
 	if err != nil {
 		return forecast.Forecast{}, err
 	}

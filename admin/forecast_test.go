@@ -23,7 +23,7 @@ func TestForecastOfABatch(t *testing.T) {
 	open := func(job int64, from, n int) store.Batch {
 		t.Helper()
 		id, _ := testrig.Accept(t, ledger, customer, job, testrig.Numbered(from, n)...)
-		b, err := ledger.Batches.Batch(t.Context(), id)
+		b, err := ledger.Batches.Get(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
 		}

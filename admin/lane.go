@@ -71,7 +71,7 @@ func (d *Service) Lane(ctx context.Context, customer string) (LaneDetail, error)
 
 // openBatches returns the customer's open batches, oldest first.
 func (d *Service) openBatches(ctx context.Context, customer string, s store.QuotaStatus) ([]OpenBatch, error) {
-	open, err := d.Ledger.Batches.OpenBatches(ctx, customer)
+	open, err := d.Ledger.Batches.AllOpen(ctx, customer)
 	if err != nil {
 		return nil, err
 	}

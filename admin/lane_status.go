@@ -90,7 +90,7 @@ func (c Workers) refuse(customer string) bool {
 
 // stored reports which of the customers have a stored connection.
 func (d *Service) stored(ctx context.Context, customers ...string) (map[string]bool, error) {
-	found, err := d.Ledger.Connections.ConnectionsOf(ctx, customers...)
+	found, err := d.Ledger.Connections.GetAll(ctx, customers...)
 	if err != nil {
 		return nil, err
 	}

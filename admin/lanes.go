@@ -148,7 +148,7 @@ func (d *Service) laneCustomers(ctx context.Context, q LaneQuery, filed map[stri
 
 // connected returns the customers with a stored connection.
 func (d *Service) connected(ctx context.Context) ([]string, error) {
-	customers, _, err := d.Ledger.Connections.ConnectionChanges(ctx, 0)
+	customers, _, err := d.Ledger.Connections.Changes(ctx, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -64,13 +64,13 @@ func (d *Service) known(ctx context.Context, customer string) (bool, error) {
 	if _, ok := d.Connection(ctx, customer); ok {
 		return true, nil
 	}
-	if _, err := d.Ledger.Connections.Connection(ctx, customer); !errors.Is(err, store.ErrNoConnection) {
+	if _, err := d.Ledger.Connections.Get(ctx, customer); !errors.Is(err, store.ErrNoConnection) {
 		if errors.Is(err, store.ErrSealed) {
 			err = nil
 		}
 		return true, err
 	}
-	batches, _, err := d.Ledger.Batches.BatchPage(ctx, customer, "", 1)
+	batches, _, err := d.Ledger.Batches.Page(ctx, customer, "", 1)
 	return len(batches) > 0, err
 }
 
@@ -117,7 +117,7 @@ func (d *Service) resumeWebUI(ctx context.Context, customer, who, why string) ([
 		return nil, err
 	}
 	action := store.Action{At: time.Now(), Who: who, What: "resumed queues paused in " + WebUI, Why: why}
-	return paused, errors.Join(d.Ledger.AuditLog.Act(ctx, customer, action), d.Ledger.Lanes.WakeLane(ctx, customer))
+	return paused, errors.Join(d.Ledger.AuditLog.Act(ctx, customer, action), d.Ledger.Lanes.Wake(ctx, customer))
 }
 
 // pausedQueues names the paused queues as the API does; bulk stands for all queues but express.

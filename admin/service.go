@@ -74,7 +74,7 @@ func (d *Service) Known(ctx context.Context, customer string) error {
 
 // Connection returns a customer's readable connection, from the store or the connections file.
 func (d *Service) Connection(ctx context.Context, customer string) (store.Connection, bool) {
-	stored, err := d.Ledger.Connections.Connection(ctx, customer)
+	stored, err := d.Ledger.Connections.Get(ctx, customer)
 	if errors.Is(err, store.ErrNoConnection) {
 		conn, ok := d.filed()[customer]
 		if ok {

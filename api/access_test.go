@@ -140,7 +140,7 @@ func TestAccessEndsForUploads(t *testing.T) {
 			if live := r.live(); live != acceptedRows {
 				t.Errorf("%d rows are accepted", live)
 			}
-			b, err := r.Ledger.Batches.Batch(t.Context(), p.Receipt.Batch)
+			b, err := r.Ledger.Batches.Get(t.Context(), p.Receipt.Batch)
 			if err != nil || b.Closed.IsZero() {
 				t.Errorf("the batch is left open: %+v, %v", b, err)
 			}

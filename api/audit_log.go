@@ -77,7 +77,7 @@ func (s *Server) loggedRaw(w http.ResponseWriter, r *http.Request, o op, h func(
 func (s *Server) enter(ctx context.Context, req *request, outcome store.AuditLogOutcome, code Code) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTimeout)
 	defer cancel()
-	return s.Ledger.AuditLog.AppendAuditLog(ctx, store.AuditLogEntry{
+	return s.Ledger.AuditLog.Append(ctx, store.AuditLogEntry{
 		At: s.Now(), Request: req.id, Outcome: outcome, Who: req.principal.Name, Key: req.principal.Key,
 		What: req.op.ID, Customer: req.customer, Object: req.note.Object, Why: req.note.Why, Code: string(code),
 	})

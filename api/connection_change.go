@@ -46,7 +46,7 @@ func (s *Server) putConnection(ctx context.Context, in *putConnectionInput) (*co
 // enterConnection adds the connection, or edits an existing one.
 func (s *Server) enterConnection(ctx context.Context, in *putConnectionInput, c store.Connection, revision int64) (*connectionOutput, error) {
 	p := principalOf(ctx)
-	before, err := s.Ledger.Connections.Connection(ctx, in.Customer)
+	before, err := s.Ledger.Connections.Get(ctx, in.Customer)
 	switch {
 	case errors.Is(err, store.ErrNoConnection), err == nil && !before.Below().Kept():
 		if in.IfMatch != "" {

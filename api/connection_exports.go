@@ -12,7 +12,7 @@ func (s *Server) addExports(ctx context.Context, shown ...Connection) error {
 	for i, c := range shown {
 		customers[i] = c.Customer
 	}
-	dead, err := s.Ledger.DeadLetters.CountDeadOf(ctx, customers...)
+	dead, err := s.Ledger.DeadLetters.CountOf(ctx, customers...)
 	if err != nil {
 		return err
 	}

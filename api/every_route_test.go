@@ -45,7 +45,7 @@ func pathOf(o op, customer, batch string) string {
 // withConnection gives a customer a connection.
 func (r *rig) withConnection(customer string) {
 	r.t.Helper()
-	_, err := r.Ledger.Connections.AddConnection(r.t.Context(), store.Connection{
+	_, err := r.Ledger.Connections.Add(r.t.Context(), store.Connection{
 		Customer: customer, Username: "export-user", Password: "hunter2",
 		PortalURLs: "https://api.icims.com/customers/" + customer + "/search/portals/1?staleness=0",
 	}, "ana", "")
@@ -65,7 +65,7 @@ func (r *rig) withEverything(customer string) tasks.Receipt {
 	if err != nil || receipt.Accepted != 1 {
 		r.t.Fatalf("%+v, %v", receipt, err)
 	}
-	if err := r.Ledger.AuditLog.AppendAuditLog(ctx, store.AuditLogEntry{Who: "ana", What: "pause", Customer: customer, Outcome: store.JournalDone}); err != nil {
+	if err := r.Ledger.AuditLog.Append(ctx, store.AuditLogEntry{Who: "ana", What: "pause", Customer: customer, Outcome: store.JournalDone}); err != nil {
 		r.t.Fatal(err)
 	}
 	return receipt

@@ -23,7 +23,7 @@ func (r *rig) makeDead(customer string, reason store.Reason, call store.Called, 
 // journalOf returns a customer's audit log, oldest first.
 func (r *rig) journalOf(customer string) []store.AuditLogEntry {
 	r.t.Helper()
-	page, err := r.Ledger.AuditLog.ReadAuditLog(r.t.Context(), store.AuditLogFilter{Customers: []string{customer}})
+	page, err := r.Ledger.AuditLog.Page(r.t.Context(), store.AuditLogFilter{Customers: []string{customer}})
 	if err != nil {
 		r.t.Fatal(err)
 	}

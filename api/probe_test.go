@@ -165,7 +165,7 @@ func TestChangesAreLoggedBeforeTheyAreMade(t *testing.T) {
 	key, exporter := r.key(ScopeOperate, mine), r.key(ScopeExport, mine)
 	entries := func() []store.AuditLogEntry {
 		t.Helper()
-		page, err := r.Ledger.AuditLog.ReadAuditLog(t.Context(), store.AuditLogFilter{})
+		page, err := r.Ledger.AuditLog.Page(t.Context(), store.AuditLogFilter{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -56,7 +56,7 @@ func (s *Server) journal(ctx context.Context, in *journalInput) (*struct{ Body s
 		}
 		filter.Customers = []string{in.Customer}
 	}
-	page, err := s.Ledger.AuditLog.ReadAuditLog(ctx, filter)
+	page, err := s.Ledger.AuditLog.Page(ctx, filter)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (s *Server) journal(ctx context.Context, in *journalInput) (*struct{ Body s
 		}
 	}
 	if p.Customers == nil && in.Cursor == "" {
-		if page.Problems, err = s.Ledger.AuditLog.CheckAuditLog(ctx); err != nil {
+		if page.Problems, err = s.Ledger.AuditLog.Check(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -77,9 +77,9 @@ type BatchList struct {
 type listBatchesOutput struct{ Body BatchList }
 
 func (s *Server) listBatches(ctx context.Context, in *listBatchesInput) (*listBatchesOutput, error) {
-	page := s.Ledger.Batches.BatchPage
+	page := s.Ledger.Batches.Page
 	if in.Tests {
-		page = s.Ledger.Batches.TestBatchPage
+		page = s.Ledger.Batches.TestPage
 	}
 	batches, next, err := page(ctx, in.Customer, in.Cursor, in.Limit)
 	if err != nil {
@@ -116,7 +116,7 @@ type getBatchInput struct{ BatchPath }
 type getBatchOutput struct{ Body BatchStatus }
 
 func (s *Server) getBatch(ctx context.Context, in *getBatchInput) (*getBatchOutput, error) {
-	b, err := s.Ledger.Batches.Batch(ctx, in.id())
+	b, err := s.Ledger.Batches.Get(ctx, in.id())
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func (r *rig) finish(ref store.Ref, f store.Finish) {
 // journal returns the audit log entries of an operation, latest first.
 func (r *rig) journal(what string) []store.AuditLogEntry {
 	r.t.Helper()
-	page, err := r.Ledger.AuditLog.ReadAuditLog(r.t.Context(), store.AuditLogFilter{What: what})
+	page, err := r.Ledger.AuditLog.Page(r.t.Context(), store.AuditLogFilter{What: what})
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -190,7 +190,7 @@ type ConnectionHistory struct {
 }
 
 func (s *Server) connectionHistory(ctx context.Context, in *struct{ CustomerPath }) (*struct{ Body ConnectionHistory }, error) {
-	events, err := s.Ledger.Connections.ConnectionHistory(ctx, in.Customer)
+	events, err := s.Ledger.Connections.History(ctx, in.Customer)
 	if err != nil {
 		return nil, err
 	}

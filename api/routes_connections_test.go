@@ -58,7 +58,7 @@ func TestConnectionOverTheAPI(t *testing.T) {
 	if c.Revision != 2 || c.Settings.Source != "Sourced" || c.Settings.Limits != nil {
 		t.Errorf("edited: %+v", c)
 	}
-	if kept, err := r.Ledger.Connections.Connection(t.Context(), "1234"); err != nil || kept.Password != testPassword {
+	if kept, err := r.Ledger.Connections.Get(t.Context(), "1234"); err != nil || kept.Password != testPassword {
 		t.Errorf("a blank password replaced the old one: %v", err)
 	}
 	shown := r.call(reader, http.MethodGet, connectionPathOf1234, nil)
@@ -265,15 +265,15 @@ func TestConnectionShowsLatestVerification(t *testing.T) {
 	}
 	verified := func(checks ...verify.Check) store.ControlTask {
 		t.Helper()
-		if _, _, err := r.Ledger.Control.RecordControlTask(t.Context(), "1234", store.ControlVerify, verify.Args{}, "maria"); err != nil {
+		if _, _, err := r.Ledger.Control.Record(t.Context(), "1234", store.ControlVerify, verify.Args{}, "maria"); err != nil {
 			t.Fatal(err)
 		}
 		claim := r.begun("1234")
 		report := verify.Report{Result: verify.ResultDegraded, Checks: checks}
-		if err := r.Ledger.Control.StepControlTask(t.Context(), claim, store.ControlStep{To: store.ControlDone, Result: report}); err != nil {
+		if err := r.Ledger.Control.Step(t.Context(), claim, store.ControlStep{To: store.ControlDone, Result: report}); err != nil {
 			t.Fatal(err)
 		}
-		e, err := r.Ledger.Control.ControlTask(t.Context(), "1234", store.ControlVerify, claim.ID)
+		e, err := r.Ledger.Control.Get(t.Context(), "1234", store.ControlVerify, claim.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -293,7 +293,7 @@ func TestConnectionShowsLatestVerification(t *testing.T) {
 	bad := verify.Check{Name: verify.CheckCredentials, State: verify.Failed, Code: verify.CodeCredentials, Cause: "iCIMS refuses it.", Remedy: "Correct it."}
 	verified(bad)
 	e := verified(verify.Check{Name: verify.CheckReach, State: verify.OK}, bad)
-	if _, _, err := r.Ledger.Control.RecordControlTask(t.Context(), "1234", store.ControlVerify, verify.Args{}, "joe"); err != nil {
+	if _, _, err := r.Ledger.Control.Record(t.Context(), "1234", store.ControlVerify, verify.Args{}, "joe"); err != nil {
 		t.Fatal(err)
 	}
 	one, listed, other := shown()
@@ -318,11 +318,11 @@ func TestUnreadableVerificationIsLeftOut(t *testing.T) {
 	for customer, result := range map[string]any{"77": verify.Report{Result: verify.ResultConnected}, "1234": "Secretname"} {
 		body := aConnection("portal_urls", "https://api.icims.com/customers/"+customer+"/search/portals/1")
 		r.call(asAdmin, http.MethodPut, "/v1/customers/"+customer+"/connection", body).is(http.StatusCreated, nil)
-		if _, _, err := r.Ledger.Control.RecordControlTask(t.Context(), customer, store.ControlVerify, verify.Args{}, "maria"); err != nil {
+		if _, _, err := r.Ledger.Control.Record(t.Context(), customer, store.ControlVerify, verify.Args{}, "maria"); err != nil {
 			t.Fatal(err)
 		}
 		claim := r.begun(customer)
-		if err := r.Ledger.Control.StepControlTask(t.Context(), claim, store.ControlStep{To: store.ControlDone, Result: result}); err != nil {
+		if err := r.Ledger.Control.Step(t.Context(), claim, store.ControlStep{To: store.ControlDone, Result: result}); err != nil {
 			t.Fatal(err)
 		}
 		if customer == "1234" {

@@ -109,7 +109,7 @@ func (s *Server) listDeadLetters(ctx context.Context, in *listDeadInput) (*struc
 		return nil, err
 	}
 	var out DeadLetters
-	if out.Total, err = s.Ledger.DeadLetters.CountDead(ctx, in.Customer); err != nil {
+	if out.Total, err = s.Ledger.DeadLetters.Count(ctx, in.Customer); err != nil {
 		return nil, err
 	}
 	if in.Count {

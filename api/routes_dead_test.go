@@ -191,7 +191,7 @@ func TestDeadLettersAreRetriedAndDiscardedOverTheAPI(t *testing.T) {
 	}
 	left := func() int64 {
 		t.Helper()
-		n, err := r.Ledger.DeadLetters.CountDead(t.Context(), "1234")
+		n, err := r.Ledger.DeadLetters.Count(t.Context(), "1234")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -296,7 +296,7 @@ func TestDeadLettersAreRetriedAndDiscardedOverTheAPI(t *testing.T) {
 			}
 		}
 	})
-	if n, err := r.Ledger.DeadLetters.CountDead(t.Context(), "77"); err != nil || n != 1 {
+	if n, err := r.Ledger.DeadLetters.Count(t.Context(), "77"); err != nil || n != 1 {
 		t.Errorf("another customer has %d dead letters, %v", n, err)
 	}
 }

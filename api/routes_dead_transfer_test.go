@@ -34,7 +34,7 @@ func TestTransferDeadLetters(t *testing.T) {
 	byReason := map[string]any{"reason": "job_not_found"}
 	dead := func() int64 {
 		t.Helper()
-		n, err := r.Ledger.DeadLetters.CountDead(t.Context(), "1234")
+		n, err := r.Ledger.DeadLetters.Count(t.Context(), "1234")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +95,7 @@ func TestTransferDeadLetters(t *testing.T) {
 		t.Fatalf("the rest: %+v, %d dead", done, dead())
 	}
 
-	b, err := r.Ledger.Batches.Batch(t.Context(), done.Batches[0])
+	b, err := r.Ledger.Batches.Get(t.Context(), done.Batches[0])
 	if err != nil || b.Job != 7 || b.Accepted != 1 || b.Moving() != 1 {
 		t.Errorf("the new batch: %+v, %v", b, err)
 	}
@@ -200,7 +200,7 @@ func TestInterruptedTransferNamesItsBatches(t *testing.T) {
 	breaks.Store(true)
 	p := r.call(key, http.MethodPost, "/v1/customers/1234/dead-letters/transfer", order).problem(CodeUnavailable)
 	told, ok := strings.CutPrefix(p.Detail, "Stopped after 1 dead letter. Repeat the request to continue. The candidates continue in batch ")
-	b, err := r.Ledger.Batches.Batch(t.Context(), store.BatchID(strings.TrimSuffix(told, ".")))
+	b, err := r.Ledger.Batches.Get(t.Context(), store.BatchID(strings.TrimSuffix(told, ".")))
 	if !ok || err != nil || b.Job != 7 || b.Accepted != 1 {
 		t.Errorf("%q: %+v, %v", p.Detail, b, err)
 	}

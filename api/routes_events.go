@@ -52,7 +52,7 @@ func (s *Server) followBatch(w http.ResponseWriter, r *http.Request) {
 	// Subscribe before the first read, so that no change is missed.
 	changes, leave := s.watches.follow(id)
 	defer leave()
-	b, err := s.Ledger.Batches.Batch(ctx, id)
+	b, err := s.Ledger.Batches.Get(ctx, id)
 	if err != nil {
 		s.refuse(w, r, err)
 		return

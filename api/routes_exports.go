@@ -175,7 +175,7 @@ func (s *Server) usableConnection(ctx context.Context, customer string) (store.C
 	if ok {
 		return conn, nil
 	}
-	stored, err := s.Ledger.Connections.Connection(ctx, customer)
+	stored, err := s.Ledger.Connections.Get(ctx, customer)
 	if err != nil {
 		return conn, err
 	}

@@ -21,7 +21,7 @@ func (r *rig) connect(customer string) {
 		Customer: customer, Username: "export-user", Password: "hunter2-hunter2",
 		PortalURLs: "https://api.icims.com/customers/" + customer + "/search/portals/1?staleness=0",
 	}
-	if _, err := r.Ledger.Connections.AddConnection(r.t.Context(), conn, "a test", ""); err != nil {
+	if _, err := r.Ledger.Connections.Add(r.t.Context(), conn, "a test", ""); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -70,7 +70,7 @@ func TestExportsAreAcceptedInEveryForm(t *testing.T) {
 			if where := a.Header.Get("Location"); where != "/v1/customers/1234/batches/"+string(sent.Batch) {
 				t.Errorf("it is to be found at %s", where)
 			}
-			b, err := r.Ledger.Batches.Batch(t.Context(), sent.Batch)
+			b, err := r.Ledger.Batches.Get(t.Context(), sent.Batch)
 			if err != nil || b.Accepted != s.accepted || b.Refused != s.refused || b.Job != s.job || b.Closed.IsZero() {
 				t.Errorf("batch %+v, %v", b, err)
 			}
@@ -83,7 +83,7 @@ func TestExportsAreRefused(t *testing.T) {
 	r := newRig(t)
 	r.connect("1234")
 	r.connect("77")
-	if err := r.Ledger.Connections.RemoveConnection(t.Context(), "77", 0, "a test", ""); err != nil {
+	if err := r.Ledger.Connections.Remove(t.Context(), "77", 0, "a test", ""); err != nil {
 		t.Fatal(err)
 	}
 	key := r.key(ScopeExport)
@@ -125,7 +125,7 @@ func TestExportsAreRefused(t *testing.T) {
 	}
 	r.call(key, http.MethodPost, path+"?job=1", row("c-1"), "Content-Type", "application/x-ndjson", "Idempotency-Key", strings.Repeat("k", 257)).problem(CodeInvalid)
 	r.call(r.key(ScopeRead), http.MethodPost, path+"?job=1", row("c-1")).problem(CodeScopeMissing)
-	if batches, _, _ := r.Ledger.Batches.BatchPage(t.Context(), "1234", "", 10); len(batches) != 0 {
+	if batches, _, _ := r.Ledger.Batches.Page(t.Context(), "1234", "", 10); len(batches) != 0 {
 		t.Errorf("%d batches were opened", len(batches))
 	}
 }
@@ -181,7 +181,7 @@ func TestReusedIdempotencyKeyIsRefusedWithTheDifference(t *testing.T) {
 			if len(p.Errors) != 1 || p.Errors[0].Field != c.field || !strings.Contains(p.Errors[0].Remedy, "another Idempotency-Key") {
 				t.Errorf("%+v", p.Errors)
 			}
-			b, err := r.Ledger.Batches.Batch(t.Context(), first.Batch)
+			b, err := r.Ledger.Batches.Get(t.Context(), first.Batch)
 			if err != nil || b.Accepted != 2 || b.Refused != 1 {
 				t.Errorf("the batch is %+v, %v", b, err)
 			}
@@ -213,7 +213,7 @@ func TestEndedBatchIsNotExtended(t *testing.T) {
 	}
 	send(row("c-1") + "\n" + row("c-2")).problem(CodeBatchConflict)
 	send(row("c-2")).problem(CodeBatchConflict)
-	b, err := r.Ledger.Batches.Batch(t.Context(), sent.Batch)
+	b, err := r.Ledger.Batches.Get(t.Context(), sent.Batch)
 	if err != nil || b.Accepted != 1 || b.Ended.IsZero() {
 		t.Errorf("it is %+v, %v", b, err)
 	}
@@ -248,7 +248,7 @@ func TestIdempotencyKeyCompletesBrokenUpload(t *testing.T) {
 	var left store.Batch
 	testrig.Eventually(t, "the broken batch is closed", func() bool {
 		var err error
-		left, err = r.Ledger.Batches.Batch(t.Context(), id)
+		left, err = r.Ledger.Batches.Get(t.Context(), id)
 		return err == nil && !left.Closed.IsZero()
 	})
 	if left.Accepted == 0 || left.Accepted >= rows {
@@ -259,7 +259,7 @@ func TestIdempotencyKeyCompletesBrokenUpload(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	whole, err := r.Ledger.Batches.Batch(t.Context(), id)
+	whole, err := r.Ledger.Batches.Get(t.Context(), id)
 	if err != nil || response.StatusCode != http.StatusAccepted || whole.Accepted != rows {
 		t.Errorf("%s, %d accepted, %v", response.Status, whole.Accepted, err)
 	}
@@ -282,7 +282,7 @@ func TestTooLargeBodyReportsAcceptedRows(t *testing.T) {
 	}
 	p := r.call(r.key(ScopeExport), http.MethodPost, "/v1/customers/1234/exports?job=7", all.String(), "Content-Type", "application/x-ndjson", "Idempotency-Key", "k").problem(CodeTooLarge)
 	id := store.BatchID(r.Ledger.Keys().BatchID("1234", "k"))
-	b, err := r.Ledger.Batches.Batch(t.Context(), id)
+	b, err := r.Ledger.Batches.Get(t.Context(), id)
 	if err != nil || b.Accepted == 0 || b.Closed.IsZero() {
 		t.Fatalf("batch %+v, %v", b, err)
 	}
@@ -298,7 +298,7 @@ func TestDryRunSubmitsNothing(t *testing.T) {
 	key := r.key(ScopeExport)
 	done := r.accept("1234", 7, "c-1")
 	r.finish(done[0], store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17})
-	before, _, err := r.Ledger.Batches.BatchPage(t.Context(), "1234", "", 10)
+	before, _, err := r.Ledger.Batches.Page(t.Context(), "1234", "", 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +331,7 @@ func TestDryRunSubmitsNothing(t *testing.T) {
 	if len(out.Requests) != sampledRequests || out.Requests[0].Workflow != nil {
 		t.Errorf("of ten prospects %d are shown, with workflow %v", len(out.Requests), out.Requests[0].Workflow)
 	}
-	after, _, err := r.Ledger.Batches.BatchPage(t.Context(), "1234", "", 10)
+	after, _, err := r.Ledger.Batches.Page(t.Context(), "1234", "", 10)
 	if err != nil || len(after) != len(before) {
 		t.Errorf("there were %d batches, now %d, %v", len(before), len(after), err)
 	}
@@ -387,7 +387,7 @@ func TestBodyFieldsMayHaveAnyOrder(t *testing.T) {
 		body := "{" + members[order[0]] + "," + members[order[1]] + "," + members[order[2]] + "}"
 		var sent Sent
 		r.call(key, http.MethodPost, path, body, "Content-Type", "application/json").is(http.StatusAccepted, &sent)
-		b, err := r.Ledger.Batches.Batch(t.Context(), sent.Batch)
+		b, err := r.Ledger.Batches.Get(t.Context(), sent.Batch)
 		if err != nil || sent.Accepted != 1 || sent.Dummies != 1 || b.Job != 1709 {
 			t.Errorf("%s: %+v, %+v, %v", body, sent, b, err)
 		}

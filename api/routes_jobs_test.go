@@ -16,7 +16,7 @@ import (
 func (r *rig) listed(customer string, n int) {
 	r.t.Helper()
 	r.withEverything(customer)
-	stored, err := r.Ledger.Connections.Connection(r.t.Context(), customer)
+	stored, err := r.Ledger.Connections.Get(r.t.Context(), customer)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -28,14 +28,14 @@ func (r *rig) listed(customer string, n int) {
 	for id := n; id > 0; id-- {
 		list.Jobs = append(list.Jobs, store.ListedJob{ID: int64(id), Title: fmt.Sprintf("Café Manager %d", id), Read: r.now.Now().UTC().Truncate(time.Minute)})
 	}
-	if _, err := r.Ledger.JobLists.SaveJobs(r.t.Context(), customer, list, 1, r.now.Now()); err != nil {
+	if _, err := r.Ledger.JobLists.Save(r.t.Context(), customer, list, 1, r.now.Now()); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
 func (r *rig) askedForJobs(customer string) []store.ControlTask {
 	r.t.Helper()
-	asked, err := r.Ledger.Control.ControlTasks(r.t.Context(), customer, store.ControlJobs)
+	asked, err := r.Ledger.Control.List(r.t.Context(), customer, store.ControlJobs)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestJobRefreshIsRequestedOnceAndLogged(t *testing.T) {
 	if asked := r.askedForJobs(mine); len(asked) != 1 || asked[0].By != "test export" {
 		t.Errorf("asked for %+v", asked)
 	}
-	page, err := r.Ledger.AuditLog.ReadAuditLog(t.Context(), store.AuditLogFilter{What: "refresh-jobs", Limit: 10})
+	page, err := r.Ledger.AuditLog.Page(t.Context(), store.AuditLogFilter{What: "refresh-jobs", Limit: 10})
 	if err != nil || len(page.Entries) != 4 {
 		t.Errorf("the journal has %+v, %v", page.Entries, err)
 	}

@@ -135,7 +135,7 @@ func TestUnknownCustomerIsPausedWithAWarning(t *testing.T) {
 	r.connect("5")
 	r.acceptCandidates("6", 1709, 0, 1)
 	r.connect("7")
-	if err := r.Ledger.Connections.RemoveConnection(t.Context(), "7", 0, "a test", ""); err != nil {
+	if err := r.Ledger.Connections.Remove(t.Context(), "7", 0, "a test", ""); err != nil {
 		t.Fatal(err)
 	}
 	operator := r.key(ScopeOperate)

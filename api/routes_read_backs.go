@@ -148,7 +148,7 @@ type ReadBacks struct {
 }
 
 func (s *Server) listReadBacks(ctx context.Context, in *struct{ CustomerPath }) (*struct{ Body ReadBacks }, error) {
-	list, err := s.Ledger.Control.ControlTasks(ctx, in.Customer, store.ControlReadBack)
+	list, err := s.Ledger.Control.List(ctx, in.Customer, store.ControlReadBack)
 	if err != nil {
 		return nil, err
 	}

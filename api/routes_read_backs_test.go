@@ -47,7 +47,7 @@ func TestReadBackOverTheAPI(t *testing.T) {
 	}
 	claim := testrig.BeginControl(t, r.Ledger, "1234", store.ControlReadBack)
 	report := readback.Findings{Result: readback.ResultComplete, Fields: []readback.FieldCount{{Field: readback.Education, Sent: 2, Missing: 2}}}
-	if err := r.Ledger.Control.StepControlTask(t.Context(), claim, store.ControlStep{To: store.ControlDone, Result: report, Calls: 4}); err != nil {
+	if err := r.Ledger.Control.Step(t.Context(), claim, store.ControlStep{To: store.ControlDone, Result: report, Calls: 4}); err != nil {
 		t.Fatal(err)
 	}
 	shown := decoded[readback.ReadBack](r.call(r.key(ScopeRead, "1234"), http.MethodGet, place+"?wait=5", nil))

@@ -39,7 +39,7 @@ func (s *Server) listRefused(ctx context.Context, in *listRefusedInput) (*listRe
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.Ledger.Batches.Batch(ctx, in.id())
+	b, err := s.Ledger.Batches.Get(ctx, in.id())
 	if err != nil {
 		return nil, err
 	}

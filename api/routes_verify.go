@@ -67,7 +67,7 @@ func (s *Server) startVerification(ctx context.Context, in *struct {
 	Body VerificationOrder
 }) (*startedOutput, error) {
 	// A customer without a stored connection may be in the workers' file.
-	if c, err := s.Ledger.Connections.Connection(ctx, in.Customer); err == nil && !c.Below().Kept() {
+	if c, err := s.Ledger.Connections.Get(ctx, in.Customer); err == nil && !c.Below().Kept() {
 		return nil, store.ErrNoConnection
 	} else if err != nil && !errors.Is(err, store.ErrNoConnection) && !errors.Is(err, store.ErrSealed) {
 		return nil, err
@@ -114,7 +114,7 @@ func (s *Server) getVerification(ctx context.Context, in *struct {
 // followedTask reads a control task, and waits until it has ended or, if seen is not 0, has
 // changed since that revision. A wait ends early when the server stops.
 func (s *Server) followedTask(ctx context.Context, customer string, kind store.ControlKind, id, wait string, seen int64) (store.ControlTask, error) {
-	t, err := s.Ledger.Control.ControlTask(ctx, customer, kind, id)
+	t, err := s.Ledger.Control.Get(ctx, customer, kind, id)
 	if err != nil {
 		return t, err
 	}
@@ -130,7 +130,7 @@ type Verifications struct {
 }
 
 func (s *Server) listVerifications(ctx context.Context, in *struct{ CustomerPath }) (*struct{ Body Verifications }, error) {
-	list, err := s.Ledger.Control.ControlTasks(ctx, in.Customer, store.ControlVerify)
+	list, err := s.Ledger.Control.List(ctx, in.Customer, store.ControlVerify)
 	if err != nil {
 		return nil, err
 	}

@@ -52,14 +52,14 @@ func TestVerificationOverTheAPI(t *testing.T) {
 		done <- decoded[verify.Verification](r.call(admin, http.MethodGet, place+"?wait=30s", nil))
 	}()
 	report := verify.Report{Result: verify.ResultDegraded, Checks: []verify.Check{{Name: verify.CheckReach, State: verify.OK}}}
-	if err := r.Ledger.Control.StepControlTask(t.Context(), claim, store.ControlStep{Result: report}); err != nil {
+	if err := r.Ledger.Control.Step(t.Context(), claim, store.ControlStep{Result: report}); err != nil {
 		t.Fatal(err)
 	}
 	seen := decoded[verify.Verification](r.call(admin, http.MethodGet, place+"?wait=30&seen=1", nil))
 	if seen.State != store.ControlRunning || len(seen.Report.Checks) != 1 {
 		t.Errorf("under way: %+v", seen)
 	}
-	if err := r.Ledger.Control.StepControlTask(t.Context(), claim, store.ControlStep{To: store.ControlDone, Result: report, Calls: 9}); err != nil {
+	if err := r.Ledger.Control.Step(t.Context(), claim, store.ControlStep{To: store.ControlDone, Result: report, Calls: 9}); err != nil {
 		t.Fatal(err)
 	}
 	if end := <-done; end.State != store.ControlDone || end.Calls != 9 || end.Report.Result != verify.ResultDegraded {
@@ -97,10 +97,10 @@ func TestRemovedConnectionIsNotVerified(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	c := store.Connection{Customer: "1234", Username: "u", Password: "p", PortalURLs: "https://api.icims.com/customers/1234/search/portals/1?staleness=0"}
-	if _, err := r.Ledger.Connections.AddConnection(t.Context(), c, "maria", ""); err != nil {
+	if _, err := r.Ledger.Connections.Add(t.Context(), c, "maria", ""); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Ledger.Connections.RemoveConnection(t.Context(), "1234", 0, "maria", ""); err != nil {
+	if err := r.Ledger.Connections.Remove(t.Context(), "1234", 0, "maria", ""); err != nil {
 		t.Fatal(err)
 	}
 	response := r.call(r.key(ScopeAdmin), http.MethodPost, "/v1/customers/1234/verifications", map[string]any{})

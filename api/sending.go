@@ -33,7 +33,7 @@ func (s *Server) send(ctx context.Context, batch tasks.Batch, good func(context.
 		return Sent{}, brokenOff(err, sent, batch.IdempotencyKey != "")
 	}
 	sent.JobTitle, sent.JobWarning = s.jobNotes(ctx, batch)
-	b, err := s.Ledger.Batches.Batch(ctx, receipt.Batch)
+	b, err := s.Ledger.Batches.Get(ctx, receipt.Batch)
 	if err != nil || b.Moving() == 0 {
 		return sent, nil //nolint:nilerr // the candidates are submitted
 	}

@@ -38,7 +38,7 @@ const (
 
 func newWatches(s *Server) *watches {
 	return &watches{
-		read: s.Ledger.Batches.BatchesOf, foretell: s.statusOf, every: readEvery, life: s.stopping, watched: map[store.BatchID]*watched{},
+		read: s.Ledger.Batches.GetAll, foretell: s.statusOf, every: readEvery, life: s.stopping, watched: map[store.BatchID]*watched{},
 	}
 }
 

@@ -186,7 +186,7 @@ func runWorker(b *testing.B, server *redistest.Server, sim *simulator, candidate
 	poll := time.NewTicker(50 * time.Millisecond)
 	defer poll.Stop()
 	for range poll.C {
-		state, err := observer.Batches.Batch(b.Context(), receipt.Batch)
+		state, err := observer.Batches.Get(b.Context(), receipt.Batch)
 		if err != nil {
 			b.Fatal(err)
 		}

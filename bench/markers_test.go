@@ -84,7 +84,7 @@ func checkMarkers(b *testing.B, client redis.UniversalClient, n int) {
 
 	ctx, candidate := b.Context(), candidateID(n)
 	spec := store.BatchSpec{Customer: customer, Job: job}
-	batch, _, err := ledger.Batches.OpenBatch(ctx, spec)
+	batch, _, err := ledger.Batches.Open(ctx, spec)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func check(t *testing.T, r *rig, c crowd, receipts []tasks.Receipt, given circum
 // checkBatch checks one batch and returns how many people it reports as created.
 func checkBatch(f *findings, r *rig, s *sight, d delivery, receipt tasks.Receipt, given circumstances) int {
 	ctx := context.Background()
-	b, err := r.ledger.Batches.Batch(ctx, receipt.Batch)
+	b, err := r.ledger.Batches.Get(ctx, receipt.Batch)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -187,7 +187,7 @@ func (r *rig) endedOf(receipts []tasks.Receipt, customers []string) (ended int, 
 		if !slices.Contains(customers, receipt.Batch.Customer()) {
 			continue
 		}
-		b, err := r.ledger.Batches.Batch(ctx, receipt.Batch)
+		b, err := r.ledger.Batches.Get(ctx, receipt.Batch)
 		if err != nil {
 			return 0, err
 		}

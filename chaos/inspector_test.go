@@ -148,7 +148,7 @@ func (w *watcher) agree(state store.State, shown []asynq.TaskState) bool {
 func (r *rig) states(ctx context.Context, customer string) (map[string]store.State, error) {
 	found := map[string]store.State{}
 	for from, more := "", true; more; more = from != "" {
-		batches, next, err := r.ledger.Batches.BatchPage(ctx, customer, from, 100)
+		batches, next, err := r.ledger.Batches.Page(ctx, customer, from, 100)
 		if err != nil {
 			return nil, err
 		}

@@ -193,7 +193,7 @@ func (r *rig) pending(batches []store.BatchID) (pending int, ok bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	for _, id := range batches {
-		b, err := r.ledger.Batches.Batch(ctx, id)
+		b, err := r.ledger.Batches.Get(ctx, id)
 		if err != nil {
 			return 0, false
 		}

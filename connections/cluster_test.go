@@ -51,7 +51,7 @@ func TestALostNodeHidesOnlyItsOwnConnections(t *testing.T) {
 			victim := (listed + 1) % 3
 			struck, other := connectionsOn(t, cluster, client, victim), connectionsOn(t, cluster, client, (listed+2)%3)
 			for _, customer := range []string{struck[0], other[0]} {
-				if _, err := ledger.Connections.AddConnection(ctx, good(customer), "ana", ""); err != nil {
+				if _, err := ledger.Connections.Add(ctx, good(customer), "ana", ""); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -67,14 +67,14 @@ func TestALostNodeHidesOnlyItsOwnConnections(t *testing.T) {
 			// A process that has already read this connection does not see the change.
 			edited := good(struck[0])
 			edited.Username = "edited"
-			if _, err := ledger.Connections.EditConnection(ctx, edited, 1, "ana", ""); err != nil {
+			if _, err := ledger.Connections.Edit(ctx, edited, 1, "ana", ""); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := ledger.Connections.AddConnection(ctx, good(struck[1]), "ana", ""); err != nil {
+			if _, err := ledger.Connections.Add(ctx, good(struck[1]), "ana", ""); err != nil {
 				t.Fatal(err)
 			}
 			tc.strike(t, cluster, victim)
-			if _, err := ledger.Connections.AddConnection(ctx, good(other[1]), "ana", ""); err != nil {
+			if _, err := ledger.Connections.Add(ctx, good(other[1]), "ana", ""); err != nil {
 				t.Fatal(err)
 			}
 

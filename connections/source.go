@@ -53,7 +53,7 @@ func (s *Source) SetFile(connections []store.Connection) {
 // unreachable node of a cluster are read later, by Run. If nothing can be read and nothing else is
 // available, it returns the error.
 func (s *Source) Load(ctx context.Context) error {
-	customers, mark, err := s.ledger.Connections.ConnectionChanges(ctx, 0)
+	customers, mark, err := s.ledger.Connections.Changes(ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ const (
 // Run applies changes until ctx ends. Call Load first. Each value received from reread replaces the
 // connections of the file.
 func (s *Source) Run(ctx context.Context, reread <-chan []store.Connection) {
-	announced := s.ledger.Connections.ConnectionAnnouncements(ctx)
+	announced := s.ledger.Connections.Announcements(ctx)
 	ended := announced
 	defer func() {
 		for range ended { // until the subscription ends
@@ -129,7 +129,7 @@ func (s *Source) Run(ctx context.Context, reread <-chan []store.Connection) {
 // catchUp reads what changed since the last call, and what was unreachable then.
 func (s *Source) catchUp(ctx context.Context) error {
 	missed := slices.Collect(maps.Keys(s.unread))
-	customers, mark, err := s.ledger.Connections.ConnectionChanges(ctx, s.mark)
+	customers, mark, err := s.ledger.Connections.Changes(ctx, s.mark)
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (s *Source) read(ctx context.Context, customers ...string) {
 // take reads connections of the store and returns how many it found. Unreachable ones keep their
 // last known state.
 func (s *Source) take(ctx context.Context, customers ...string) (found int, err error) {
-	read, err := s.ledger.Connections.ConnectionsOf(ctx, customers...)
+	read, err := s.ledger.Connections.GetAll(ctx, customers...)
 	before := len(s.unread)
 	for _, customer := range customers {
 		delete(s.unread, customer)

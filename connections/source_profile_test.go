@@ -41,7 +41,7 @@ func TestSourceTakesUpProfiles(t *testing.T) {
 			}
 		}
 		filed := good("9").WithDefaults()
-		stored, err := ledger.Connections.AddConnection(t.Context(), good("77"), "ana", "")
+		stored, err := ledger.Connections.Add(t.Context(), good("77"), "ana", "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -57,7 +57,7 @@ func TestSource(t *testing.T) {
 		ctx, ledger := t.Context(), store.NewLedger(client, newKeys(t))
 		add := func(c store.Connection) {
 			t.Helper()
-			if _, err := ledger.Connections.AddConnection(ctx, c, "ana", ""); err != nil {
+			if _, err := ledger.Connections.Add(ctx, c, "ana", ""); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -107,11 +107,11 @@ func TestSource(t *testing.T) {
 		expect("added while it runs", "1234 export-user", "77 export-user", "88 export-user", "9 file")
 		changed := good("88")
 		changed.Username = "other"
-		if _, err := ledger.Connections.EditConnection(ctx, changed, 1, "ana", ""); err != nil {
+		if _, err := ledger.Connections.Edit(ctx, changed, 1, "ana", ""); err != nil {
 			t.Fatal(err)
 		}
 		expect("edited", "1234 export-user", "77 export-user", "88 other", "9 file")
-		if err := ledger.Connections.RemoveConnection(ctx, "77", 0, "ana", ""); err != nil {
+		if err := ledger.Connections.Remove(ctx, "77", 0, "ana", ""); err != nil {
 			t.Fatal(err)
 		}
 		expect("removed, though the file has it", "1234 export-user", "88 other", "9 file")
@@ -131,7 +131,7 @@ func TestSourceFindsWhatItMissed(t *testing.T) {
 	if err := s.Load(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ledger.Connections.AddConnection(ctx, good("1234"), "ana", ""); err != nil {
+	if _, err := ledger.Connections.Add(ctx, good("1234"), "ana", ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := connections.CatchUp(s, ctx); err != nil {

@@ -32,7 +32,7 @@ func (c *cache) read(ctx context.Context, ledger *store.Ledger, customer string)
 	if known != nil {
 		before = known.list
 	}
-	list, err := ledger.JobLists.Jobs(ctx, customer, before)
+	list, err := ledger.JobLists.Get(ctx, customer, before)
 	if err != nil {
 		return list, nil, err
 	}

@@ -112,7 +112,7 @@ func (l *Lister) load(ctx context.Context, customer string) (state, error) {
 		return s, err
 	}
 	// Load the task before the list: when a task has ended, its result is in the list.
-	s.task, err = l.Ledger.Control.LastControlTask(ctx, customer, store.ControlJobs)
+	s.task, err = l.Ledger.Control.Last(ctx, customer, store.ControlJobs)
 	if err != nil && !errors.Is(err, store.ErrNoControlTask) {
 		return s, err
 	}
@@ -127,7 +127,7 @@ func (l *Lister) load(ctx context.Context, customer string) (state, error) {
 
 // connection loads the connection, its portals, and the reason why its state forbids calls.
 func (l *Lister) connection(ctx context.Context, customer string, s *state) (store.Connection, bool, error) {
-	stored, err := l.Ledger.Connections.Connection(ctx, customer)
+	stored, err := l.Ledger.Connections.Get(ctx, customer)
 	conn, known := stored.Connection, err == nil && stored.Below().Kept()
 	switch {
 	case errors.Is(err, store.ErrNoConnection) && l.Filed != nil:
@@ -252,7 +252,7 @@ func (l *Lister) await(ctx context.Context, s *state, q Query) error {
 	defer tick.Stop()
 	for {
 		// The task may already have ended.
-		task, err := l.Ledger.Control.ControlTask(ctx, s.customer, store.ControlJobs, s.task.ID)
+		task, err := l.Ledger.Control.Get(ctx, s.customer, store.ControlJobs, s.task.ID)
 		if err == nil {
 			s.task = task
 			err = l.read(ctx, s)

@@ -19,7 +19,7 @@ import (
 // asked returns the requested refreshes.
 func (r *rig) asked() []store.ControlTask {
 	r.t.Helper()
-	list, err := r.ledger.Control.ControlTasks(r.t.Context(), customer, store.ControlJobs)
+	list, err := r.ledger.Control.List(r.t.Context(), customer, store.ControlJobs)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func (r *rig) work() jobs.RefreshResult {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if err := r.ledger.Control.StepControlTask(r.t.Context(), claim, store.ControlStep{To: store.ControlDone, Result: done}); err != nil {
+	if err := r.ledger.Control.Step(r.t.Context(), claim, store.ControlStep{To: store.ControlDone, Result: done}); err != nil {
 		r.t.Fatal(err)
 	}
 	return done
@@ -130,10 +130,10 @@ func TestNoRefreshIsAskedForWhereCallsAreNotToBeMade(t *testing.T) {
 			return r.ledger.Lanes.Pause(r.t.Context(), customer, store.Pause{By: "joe", Why: "test"})
 		}, store.ReasonPaused},
 		{"credentials rejected", func(r *rig) error {
-			return r.ledger.Connections.MoveConnection(r.t.Context(), customer, store.ConnectionMove{To: store.CredentialsRejected, Reason: "icims_credentials", Who: "w"})
+			return r.ledger.Connections.Move(r.t.Context(), customer, store.ConnectionMove{To: store.CredentialsRejected, Reason: "icims_credentials", Who: "w"})
 		}, "icims_credentials"},
 		{"access denied", func(r *rig) error {
-			return r.ledger.Connections.MoveConnection(r.t.Context(), customer, store.ConnectionMove{To: store.AccessDenied, Reason: "icims_access_denied", Who: "w"})
+			return r.ledger.Connections.Move(r.t.Context(), customer, store.ConnectionMove{To: store.AccessDenied, Reason: "icims_access_denied", Who: "w"})
 		}, "icims_access_denied"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -186,7 +186,7 @@ func TestOtherPortalsAreAnotherList(t *testing.T) {
 	r.work()
 	first, _, _ := strings.Cut(r.conn.PortalURLs, ",")
 	r.conn.PortalURLs = first
-	if _, err := r.ledger.Connections.EditConnection(t.Context(), r.conn, 1, "joe", "test"); err != nil {
+	if _, err := r.ledger.Connections.Edit(t.Context(), r.conn, 1, "joe", "test"); err != nil {
 		t.Fatal(err)
 	}
 	if a := r.list(jobs.Query{}); len(a.Jobs) != 0 || a.AsOf != nil || !a.Refreshing {
@@ -209,13 +209,13 @@ func TestACustomerWithoutConnectionHasNoList(t *testing.T) {
 	r.post(1, 1, 1)
 	r.list(jobs.Query{})
 	r.work()
-	if err := r.ledger.Connections.RemoveConnection(t.Context(), customer, 0, "joe", "test"); err != nil {
+	if err := r.ledger.Connections.Remove(t.Context(), customer, 0, "joe", "test"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.lister.List(t.Context(), customer, jobs.Query{}); !errors.Is(err, store.ErrNoConnection) {
 		t.Errorf("after the removal: %v", err)
 	}
-	if list, err := r.ledger.JobLists.Jobs(t.Context(), customer, store.JobList{}); err != nil || list.Version != 0 {
+	if list, err := r.ledger.JobLists.Get(t.Context(), customer, store.JobList{}); err != nil || list.Version != 0 {
 		t.Errorf("the list is still there: %+v, %v", list, err)
 	}
 }
@@ -354,7 +354,7 @@ func TestOpenedListsAreReadAgainWhenTheyHaveChanged(t *testing.T) {
 	if diff := cmp.Diff([]string{"Engineer, Team 1", "Engineer, Team 2", "Engineer, Team 3"}, titles(r.list(jobs.Query{}))); diff != "" {
 		t.Errorf("after %v: %s", titles(before), diff)
 	}
-	if err := r.ledger.JobLists.ForgetJobs(t.Context(), customer); err != nil {
+	if err := r.ledger.JobLists.Delete(t.Context(), customer); err != nil {
 		t.Fatal(err)
 	}
 	if a := r.list(jobs.Query{}); len(a.Jobs) != 0 {

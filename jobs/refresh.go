@@ -56,7 +56,7 @@ type RefreshResult struct {
 // Run reads the list, which is visible from then on, and then the titles, with visible progress. An
 // iCIMS error is not returned but stored with the list.
 func (r *Refresh) Run(ctx context.Context) (RefreshResult, error) {
-	list, err := r.Ledger.JobLists.Jobs(ctx, r.Customer, store.JobList{})
+	list, err := r.Ledger.JobLists.Get(ctx, r.Customer, store.JobList{})
 	if err != nil {
 		return RefreshResult{}, err
 	}
@@ -76,9 +76,9 @@ func (r *Refresh) Run(ctx context.Context) (RefreshResult, error) {
 	list.Portals = PortalsHash(r.Ledger, r.Customer, r.Portals)
 	list.ListCalls, list.TitleCalls, list.Failed, list.FailedAt = calls, 0, "", time.Time{}
 	if changed {
-		list, err = r.Ledger.JobLists.SaveJobs(ctx, r.Customer, list, calls, r.Now())
+		list, err = r.Ledger.JobLists.Save(ctx, r.Customer, list, calls, r.Now())
 	} else {
-		list, err = r.Ledger.JobLists.SaveJobsAt(ctx, r.Customer, list, nil, calls, r.Now())
+		list, err = r.Ledger.JobLists.SaveAt(ctx, r.Customer, list, nil, calls, r.Now())
 	}
 	if err != nil {
 		return RefreshResult{ListCalls: calls}, err
@@ -94,7 +94,7 @@ func (r *Refresh) failed(ctx context.Context, list store.JobList, err error, cal
 	if interrupted == nil { // otherwise another worker continues
 		list.Failed, list.FailedAt = done.Stopped, r.Now()
 	}
-	_, noted := r.Ledger.JobLists.SaveJobsAt(context.WithoutCancel(ctx), r.Customer, list, nil, calls, r.Now())
+	_, noted := r.Ledger.JobLists.SaveAt(context.WithoutCancel(ctx), r.Customer, list, nil, calls, r.Now())
 	return done, cmp.Or(interrupted, noted)
 }
 
@@ -157,7 +157,7 @@ func (r *Refresh) titles(ctx context.Context, list store.JobList) (store.JobList
 		calls := r.Calls() - counted
 		list.TitleCalls += calls
 		var err error
-		if list, err = r.Ledger.JobLists.SaveJobsAt(context.WithoutCancel(ctx), r.Customer, list, read, calls, r.Now()); err != nil {
+		if list, err = r.Ledger.JobLists.SaveAt(context.WithoutCancel(ctx), r.Customer, list, read, calls, r.Now()); err != nil {
 			return list, stopped, err
 		}
 		if stopped != "" {

@@ -210,7 +210,7 @@ func TestAListThatChangedMeanwhileIsNotOverwritten(t *testing.T) {
 	r.sim.AddRule(icimstest.Rule{Route: "jobs.get", Fault: "status", Status: 404, Match: func(icimstest.Call) bool {
 		if once {
 			once = false
-			if err := r.ledger.JobLists.ForgetJobs(context.Background(), customer); err != nil {
+			if err := r.ledger.JobLists.Delete(context.Background(), customer); err != nil {
 				t.Error(err)
 			}
 		}
@@ -219,7 +219,7 @@ func TestAListThatChangedMeanwhileIsNotOverwritten(t *testing.T) {
 	if _, err := r.refreshOf(t.Context()); !errors.Is(err, store.ErrJobsMoved) {
 		t.Errorf("got %v", err)
 	}
-	if list, err := r.ledger.JobLists.Jobs(t.Context(), customer, store.JobList{}); err != nil || list.Version != 0 {
+	if list, err := r.ledger.JobLists.Get(t.Context(), customer, store.JobList{}); err != nil || list.Version != 0 {
 		t.Errorf("got %+v, %v", list, err)
 	}
 }

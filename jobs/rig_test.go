@@ -91,11 +91,11 @@ func newRig(t *testing.T, portals ...int) *rig {
 	}
 	r.redis = redistest.Shared(t).Client(t)
 	r.ledger = store.NewLedger(r.redis, keys)
-	if _, err := r.ledger.Connections.AddConnection(t.Context(), r.conn, "joe", "test"); err != nil {
+	if _, err := r.ledger.Connections.Add(t.Context(), r.conn, "joe", "test"); err != nil {
 		t.Fatal(err)
 	}
 	r.enteredAt(start.Add(-time.Hour))
-	r.lister = &jobs.Lister{Ledger: r.ledger, Hosts: r.hosts, Settings: jobs.DefaultSettings(), Now: r.clock.Now, Request: r.ledger.Control.RecordControlTask}
+	r.lister = &jobs.Lister{Ledger: r.ledger, Hosts: r.hosts, Settings: jobs.DefaultSettings(), Now: r.clock.Now, Request: r.ledger.Control.Record}
 	return r
 }
 

@@ -204,7 +204,7 @@ func (f *Fleet) scanSome(ctx context.Context) error {
 	}
 	page := s.all[s.at:min(s.at+scanStep, len(s.all))]
 	s.at += len(page)
-	dead, err := f.admin.Ledger.DeadLetters.DeadOf(ctx, page...)
+	dead, err := f.admin.Ledger.DeadLetters.CountOf(ctx, page...)
 	if err != nil {
 		return err
 	}
@@ -245,7 +245,7 @@ func forget[T any](known map[string]T, all []string) {
 }
 
 func (f *Fleet) audit(ctx context.Context, customer string) error {
-	found, err := f.admin.Ledger.Checks.QuickCheck(ctx, customer)
+	found, err := f.admin.Ledger.Checks.Quick(ctx, customer)
 	if err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func (r *rig) finished(id store.BatchID) store.Batch {
 	var b store.Batch
 	r.eventually("the batch ends", func() bool {
 		var err error
-		if b, err = r.ledger.Batches.Batch(r.t.Context(), id); err != nil {
+		if b, err = r.ledger.Batches.Get(r.t.Context(), id); err != nil {
 			r.t.Fatal(err)
 		}
 		return !b.Ended.IsZero()

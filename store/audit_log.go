@@ -50,9 +50,9 @@ const journalDay = "20060102"
 
 func journalKey(day time.Time) string { return journalPrefix + day.UTC().Format(journalDay) }
 
-// AppendAuditLog adds an entry to the audit log. Entries cannot be changed or removed. They expire by day,
+// Append adds an entry to the audit log. Entries cannot be changed or removed. They expire by day,
 // after the configured age.
-func (l *AuditLog) AppendAuditLog(ctx context.Context, e AuditLogEntry) error {
+func (l *AuditLog) Append(ctx context.Context, e AuditLogEntry) error {
 	if e.At.IsZero() {
 		e.At = time.Now()
 	}
@@ -105,8 +105,8 @@ const (
 // ErrAuditLogCursor means the cursor was not returned by a page of the audit log.
 var ErrAuditLogCursor = errors.New("not a cursor of the audit log")
 
-// ReadAuditLog reads a page of the audit log, newest entry first.
-func (l *AuditLog) ReadAuditLog(ctx context.Context, f AuditLogFilter) (AuditLogPage, error) {
+// Page reads a page of the audit log, newest entry first.
+func (l *AuditLog) Page(ctx context.Context, f AuditLogFilter) (AuditLogPage, error) {
 	now := time.Now()
 	f.Limit = or(f.Limit, journalPageLimit)
 	page := AuditLogPage{Entries: []AuditLogEntry{}}

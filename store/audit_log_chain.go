@@ -158,9 +158,9 @@ func (l *base) openHead(sealed, key string) journalHead {
 	return head
 }
 
-// CheckAuditLog reports entries that were removed, replaced or moved in Redis, one sentence per
+// Check reports entries that were removed, replaced or moved in Redis, one sentence per
 // finding, oldest day first. It reads the whole audit log. Without a keyset it checks nothing.
-func (l *AuditLog) CheckAuditLog(ctx context.Context) ([]string, error) {
+func (l *AuditLog) Check(ctx context.Context) ([]string, error) {
 	if l.keys == nil {
 		return nil, nil
 	}

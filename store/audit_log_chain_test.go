@@ -63,13 +63,13 @@ func TestRemovedAuditLogEntriesAreReported(t *testing.T) {
 				l := store.NewLedger(client, newKeys(t))
 				for _, at := range []time.Time{now.AddDate(0, 0, -1), now} {
 					for range 4 {
-						if err := l.AuditLog.AppendAuditLog(t.Context(), store.AuditLogEntry{At: at, Outcome: store.JournalDone, Who: "ana", What: "pause"}); err != nil {
+						if err := l.AuditLog.Append(t.Context(), store.AuditLogEntry{At: at, Outcome: store.JournalDone, Who: "ana", What: "pause"}); err != nil {
 							t.Fatal(err)
 						}
 					}
 				}
 				tt.attack(t, client)
-				found, err := l.AuditLog.CheckAuditLog(t.Context())
+				found, err := l.AuditLog.Check(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -77,10 +77,10 @@ func TestRemovedAuditLogEntriesAreReported(t *testing.T) {
 					t.Errorf("found %q, want %q", all, tt.want)
 				}
 				// A later entry hides nothing.
-				if err := l.AuditLog.AppendAuditLog(t.Context(), store.AuditLogEntry{At: now, Outcome: store.JournalDone}); err != nil {
+				if err := l.AuditLog.Append(t.Context(), store.AuditLogEntry{At: now, Outcome: store.JournalDone}); err != nil {
 					t.Fatal(err)
 				}
-				if found, err := l.AuditLog.CheckAuditLog(t.Context()); err != nil || (len(found) == 0) != (tt.want == "") {
+				if found, err := l.AuditLog.Check(t.Context()); err != nil || (len(found) == 0) != (tt.want == "") {
 					t.Errorf("after one more entry: %q, %v", found, err)
 				}
 			})
@@ -97,7 +97,7 @@ func TestAuditLogNumbersConcurrentEntries(t *testing.T) {
 		l := store.NewLedger(client, keys)
 		group.Go(func() error {
 			for range 20 {
-				if err := l.AuditLog.AppendAuditLog(t.Context(), store.AuditLogEntry{Outcome: store.JournalDone}); err != nil {
+				if err := l.AuditLog.Append(t.Context(), store.AuditLogEntry{Outcome: store.JournalDone}); err != nil {
 					return err
 				}
 			}
@@ -108,7 +108,7 @@ func TestAuditLogNumbersConcurrentEntries(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := store.NewLedger(client, keys)
-	if found, err := l.AuditLog.CheckAuditLog(t.Context()); err != nil || len(found) > 0 {
+	if found, err := l.AuditLog.Check(t.Context()); err != nil || len(found) > 0 {
 		t.Errorf("found %q, %v", found, err)
 	}
 	if requests, _ := pages(t, l, store.AuditLogFilter{}); len(requests) != 160 {

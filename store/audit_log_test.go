@@ -19,7 +19,7 @@ func noted(t *testing.T, l *store.Ledger, apart time.Duration, customers ...stri
 	t.Helper()
 	now := time.Now()
 	for i, c := range customers {
-		err := l.AuditLog.AppendAuditLog(t.Context(), store.AuditLogEntry{
+		err := l.AuditLog.Append(t.Context(), store.AuditLogEntry{
 			At: now.Add(-time.Duration(len(customers)-1-i) * apart), Request: fmt.Sprint("r-", i), Outcome: store.JournalDone, Who: "ana", What: "pause", Customer: c, Why: "maintenance",
 		})
 		if err != nil {
@@ -32,7 +32,7 @@ func noted(t *testing.T, l *store.Ledger, apart time.Duration, customers ...stri
 func pages(t *testing.T, l *store.Ledger, f store.AuditLogFilter) (requests []string, n int) {
 	t.Helper()
 	for {
-		page, err := l.AuditLog.ReadAuditLog(t.Context(), f)
+		page, err := l.AuditLog.Page(t.Context(), f)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func TestAuditLogCursorIsStable(t *testing.T) {
 	t.Parallel()
 	l := store.NewLedger(redistest.Shared(t).Client(t), newKeys(t))
 	noted(t, l, time.Minute, "1", "1", "1", "1")
-	first, err := l.AuditLog.ReadAuditLog(t.Context(), store.AuditLogFilter{Limit: 2})
+	first, err := l.AuditLog.Page(t.Context(), store.AuditLogFilter{Limit: 2})
 	if err != nil || len(first.Entries) != 2 {
 		t.Fatalf("%+v, %v", first, err)
 	}
@@ -119,11 +119,11 @@ func TestAuditLogCursorIsChecked(t *testing.T) {
 	t.Parallel()
 	l := store.NewLedger(redistest.Shared(t).Client(t), newKeys(t))
 	for _, cursor := range []string{"x", "20261122", "20261122-", "20261122--1", "20261122-x", "99991231-0", "2026-11-22-4"} {
-		if _, err := l.AuditLog.ReadAuditLog(t.Context(), store.AuditLogFilter{Cursor: cursor}); !errors.Is(err, store.ErrAuditLogCursor) {
+		if _, err := l.AuditLog.Page(t.Context(), store.AuditLogFilter{Cursor: cursor}); !errors.Is(err, store.ErrAuditLogCursor) {
 			t.Errorf("%s: %v", cursor, err)
 		}
 	}
-	if page, err := l.AuditLog.ReadAuditLog(t.Context(), store.AuditLogFilter{Cursor: time.Now().UTC().Format("20060102") + "-999999"}); err != nil || len(page.Entries) != 0 {
+	if page, err := l.AuditLog.Page(t.Context(), store.AuditLogFilter{Cursor: time.Now().UTC().Format("20060102") + "-999999"}); err != nil || len(page.Entries) != 0 {
 		t.Errorf("a cursor beyond the end: %+v, %v", page, err)
 	}
 }
@@ -133,12 +133,12 @@ func TestAuditLogShowsUnreadableEntries(t *testing.T) {
 	client := redistest.Shared(t).Client(t)
 	noted(t, store.NewLedger(client, newKeys(t)), time.Second, "1", "2")
 	other := store.NewLedger(client, newKeys(t))
-	page, err := other.AuditLog.ReadAuditLog(t.Context(), store.AuditLogFilter{})
+	page, err := other.AuditLog.Page(t.Context(), store.AuditLogFilter{})
 	if err != nil || len(page.Entries) != 2 || page.Entries[0].Outcome != store.JournalSealed {
 		t.Errorf("%+v, %v", page, err)
 	}
 	// Readers without access do not even see that there is an entry.
-	page, err = other.AuditLog.ReadAuditLog(t.Context(), store.AuditLogFilter{Customers: []string{"1"}})
+	page, err = other.AuditLog.Page(t.Context(), store.AuditLogFilter{Customers: []string{"1"}})
 	if err != nil || len(page.Entries) != 0 {
 		t.Errorf("%+v, %v", page, err)
 	}

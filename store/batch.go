@@ -62,10 +62,10 @@ func JobOf(target string) int64 { return number(strings.TrimPrefix(target, "j"))
 // ErrBatchCancelled means the batch was canceled and accepts no more exports.
 var ErrBatchCancelled = errors.New("the batch was canceled and accepts no more candidates; send a new batch instead")
 
-// OpenBatch creates a batch, or finds the one with the same idempotency key. It returns a
+// Open creates a batch, or finds the one with the same idempotency key. It returns a
 // BatchConflictError if that batch differs, and a TooManyWaitingError if the customer has no room
 // for a new one.
-func (l *Batches) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again bool, err error) {
+func (l *Batches) Open(ctx context.Context, s BatchSpec) (id BatchID, again bool, err error) {
 	key := s.IdempotencyKey
 	if key == "" {
 		key = rand.Text()
@@ -94,9 +94,9 @@ func (l *Batches) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again
 	return id, text(answer[0]) == "again", nil
 }
 
-// CloseBatch records that the producer has submitted every candidate, and how many rows it
+// Close records that the producer has submitted every candidate, and how many rows it
 // rejected.
-func (l *Batches) CloseBatch(ctx context.Context, batch BatchID, refused int) error {
+func (l *Batches) Close(ctx context.Context, batch BatchID, refused int) error {
 	return l.Batches.CloseSending(ctx, batch, &Refused{count: refused}, false)
 }
 
@@ -155,8 +155,8 @@ func (b Batch) Incomplete() string {
 // ErrNoBatch means the batch does not exist or its outcomes have expired.
 var ErrNoBatch = errors.New("no such batch, or its results have expired")
 
-// Batch reads the state of a batch. It returns ErrNoBatch for an unknown one.
-func (l *Batches) Batch(ctx context.Context, id BatchID) (Batch, error) {
+// Get reads the state of a batch. It returns ErrNoBatch for an unknown one.
+func (l *Batches) Get(ctx context.Context, id BatchID) (Batch, error) {
 	f, err := l.redis.HGetAll(ctx, batchKey(id)).Result()
 	if err != nil {
 		return Batch{}, fmt.Errorf("read batch: %w", err)
@@ -193,8 +193,8 @@ func readBatch(id BatchID, f map[string]string) Batch {
 // batchPage is how many batches are read at once.
 const batchPage = 200
 
-// OpenBatches lists a customer's batches with exports in progress, newest first.
-func (l *Batches) OpenBatches(ctx context.Context, customer string) ([]Batch, error) {
+// AllOpen lists a customer's batches with exports in progress, newest first.
+func (l *Batches) AllOpen(ctx context.Context, customer string) ([]Batch, error) {
 	live, err := l.Recovery.Live(ctx, customer)
 	if err != nil {
 		return nil, err

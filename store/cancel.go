@@ -99,7 +99,7 @@ func (l *base) stopBatch(ctx context.Context, batch BatchID, dryRun bool) error 
 // submitted accept no further exports.
 func (l *Ledger) CancelCustomer(ctx context.Context, customer string, o CancelOptions) (Cancellation, error) {
 	var all Cancellation
-	batches, err := l.Batches.OpenBatches(ctx, customer)
+	batches, err := l.Batches.AllOpen(ctx, customer)
 	if err != nil {
 		return all, err
 	}

@@ -118,7 +118,7 @@ func ordered(dump redistest.Snapshot) redistest.Snapshot {
 
 func (b *book) auditIsClean() {
 	b.t.Helper()
-	audits, err := b.Checks.Check(b.t.Context(), []string{b.batch.Customer()}, store.CheckOptions{Late: time.Hour})
+	audits, err := b.Checks.Run(b.t.Context(), []string{b.batch.Customer()}, store.CheckOptions{Late: time.Hour})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestCancel(t *testing.T) {
 	}{
 		{"the batch ends with its last export", func(b *book) {
 			b.accept("a", "a@example.com")
-			if err := b.Batches.CloseBatch(b.t.Context(), b.batch, 0); err != nil {
+			if err := b.Batches.Close(b.t.Context(), b.batch, 0); err != nil {
 				b.t.Fatal(err)
 			}
 			if _, err := b.Cancel(b.t.Context(), b.batch, why); err != nil {
@@ -220,7 +220,7 @@ func TestCancel(t *testing.T) {
 			other := openBook(b.t, b.redis, store.BatchSpec{Customer: "99"})
 			other.accept("z", "z@example.com")
 			b.accept("a", "a@example.com")
-			second, _, err := b.Batches.OpenBatch(b.t.Context(), store.BatchSpec{Customer: mine})
+			second, _, err := b.Batches.Open(b.t.Context(), store.BatchSpec{Customer: mine})
 			if err != nil {
 				b.t.Fatal(err)
 			}

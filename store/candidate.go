@@ -28,7 +28,7 @@ func (l *Candidates) ExportsOf(ctx context.Context, customer, candidate string) 
 		if e.Reason == ReasonErased {
 			continue
 		}
-		b, err := l.Batches.Batch(ctx, e.batch)
+		b, err := l.Batches.Get(ctx, e.batch)
 		if errors.Is(err, ErrNoBatch) {
 			continue
 		}

@@ -82,10 +82,10 @@ const (
 	auditTries = 3
 )
 
-// Check checks the guarantees that the records of customers can show. It takes no lock and can run
+// Run checks the guarantees that the records of customers can show. It takes no lock and can run
 // at any time: the keys of one export are read in one transaction, and each suspected violation is
 // checked again after a pause before it is reported.
-func (l *Checks) Check(ctx context.Context, customers []string, o CheckOptions) ([]CustomerCheck, error) {
+func (l *Checks) Run(ctx context.Context, customers []string, o CheckOptions) ([]CustomerCheck, error) {
 	audits, err := l.audit(ctx, customers, o)
 	if err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ var quick = store.CheckOptions{Late: 5 * time.Minute}
 
 func (b *book) audit() store.CustomerCheck {
 	b.t.Helper()
-	audits, err := b.Checks.Check(b.t.Context(), []string{customer}, quick)
+	audits, err := b.Checks.Run(b.t.Context(), []string{customer}, quick)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func (b *book) lives() lives {
 	if err := b.DeadLetters.Discard(b.t.Context(), v.discarded, "somebody", "a test"); err != nil {
 		b.t.Fatal(err)
 	}
-	if err := b.Batches.CloseBatch(b.t.Context(), b.batch, 0); err != nil {
+	if err := b.Batches.Close(b.t.Context(), b.batch, 0); err != nil {
 		b.t.Fatal(err)
 	}
 	return v

@@ -24,10 +24,10 @@ func (l *base) noteConnection(ctx context.Context, customer string) error {
 	return nil
 }
 
-// ConnectionChanges lists the customers whose connection changed since a mark, in the order of the
+// Changes lists the customers whose connection changed since a mark, in the order of the
 // changes, and returns the mark for the next call. Mark 0 lists all customers that ever had a
 // connection in the store.
-func (l *Connections) ConnectionChanges(ctx context.Context, since int64) (customers []string, mark int64, err error) {
+func (l *Connections) Changes(ctx context.Context, since int64) (customers []string, mark int64, err error) {
 	found, err := l.redis.ZRangeByScoreWithScores(ctx, connectionsKey, &redis.ZRangeBy{
 		Min: "(" + strconv.FormatInt(since, 10), Max: "+inf",
 	}).Result()
@@ -42,9 +42,9 @@ func (l *Connections) ConnectionChanges(ctx context.Context, since int64) (custo
 	return customers, mark, nil
 }
 
-// ConnectionAnnouncements delivers the customers whose connection changed, until ctx ends. It
+// Announcements delivers the customers whose connection changed, until ctx ends. It
 // misses changes while Redis is unreachable; use ConnectionChanges to find those.
-func (l *Connections) ConnectionAnnouncements(ctx context.Context) <-chan string {
+func (l *Connections) Announcements(ctx context.Context) <-chan string {
 	return listen(ctx, l.base, connectionsChannel, 0, func(customer string) string { return customer })
 }
 

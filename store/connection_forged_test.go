@@ -34,7 +34,7 @@ func TestOlderConnectionIsRefused(t *testing.T) {
 			client, keys := redistest.Start(t).Client(t), newKeys(t)
 			l := store.NewLedger(client, keys)
 			conn := store.Connection{Customer: "1234", Username: "old-user", Password: "hunter2-hunter2", PortalURLs: "https://api.icims.com/customers/1234/search/portals/1"}
-			added, err := l.Connections.AddConnection(t.Context(), conn, "ana", "")
+			added, err := l.Connections.Add(t.Context(), conn, "ana", "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -46,15 +46,15 @@ func TestOlderConnectionIsRefused(t *testing.T) {
 				}
 			}
 			if c.removed {
-				err = l.Connections.RemoveConnection(t.Context(), "1234", 0, "ana", "")
+				err = l.Connections.Remove(t.Context(), "1234", 0, "ana", "")
 			} else {
 				conn.Username = "new-user"
-				_, err = l.Connections.EditConnection(t.Context(), conn, added.Revision, "ana", "")
+				_, err = l.Connections.Edit(t.Context(), conn, added.Revision, "ana", "")
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := l.Connections.ConnectionsOf(t.Context(), "1234"); err != nil {
+			if _, err := l.Connections.GetAll(t.Context(), "1234"); err != nil {
 				t.Fatal(err)
 			}
 			c.forge(t, client, before)
@@ -62,16 +62,16 @@ func TestOlderConnectionIsRefused(t *testing.T) {
 			if !c.sameProcess {
 				reader = store.NewLedger(client, keys)
 			}
-			found, err := reader.Connections.ConnectionsOf(t.Context(), "1234")
+			found, err := reader.Connections.GetAll(t.Context(), "1234")
 			if err != nil || !found["1234"].Forged || found["1234"].Username != "" || found["1234"].Password != "" {
 				t.Errorf("used as %q (forged %v), %v", found["1234"].Username, found["1234"].Forged, err)
 			}
-			audits, err := reader.Checks.Check(t.Context(), []string{"1234"}, store.CheckOptions{})
+			audits, err := reader.Checks.Run(t.Context(), []string{"1234"}, store.CheckOptions{})
 			if err != nil || len(audits[0].Violations) != 1 || audits[0].Violations[0].Kind != store.ViolationForgedConnection {
 				t.Errorf("the check found %+v, %v", audits[0].Violations, err)
 			}
 			conn.Username = "entered-again"
-			again, err := reader.Connections.EditConnection(t.Context(), conn, found["1234"].Revision, "ana", "")
+			again, err := reader.Connections.Edit(t.Context(), conn, found["1234"].Revision, "ana", "")
 			if err != nil || again.Username != "entered-again" || again.Forged {
 				t.Errorf("entered again: %+v, %v", again, err)
 			}
@@ -93,17 +93,17 @@ func TestConnectionOfAnEarlierVersion(t *testing.T) {
 	}
 	client.HSet(t.Context(), "ix:{1234}:conn", "rev", 7, "st", "connected", "since", 1, "at", 1, "d", sealed)
 	l := store.NewLedger(client, keys)
-	c, err := l.Connections.Connection(t.Context(), "1234")
+	c, err := l.Connections.Get(t.Context(), "1234")
 	if err != nil || c.Username != "old-user" {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	next := c.Connection
 	next.Username = "new-user"
-	if c, err = l.Connections.EditConnection(t.Context(), next, 7, "ana", ""); err != nil || c.Revision != 8 {
+	if c, err = l.Connections.Edit(t.Context(), next, 7, "ana", ""); err != nil || c.Revision != 8 {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	client.HSet(t.Context(), "ix:{1234}:conn", "d", sealed)
-	if c, _ = l.Connections.Connection(t.Context(), "1234"); !c.Forged {
+	if c, _ = l.Connections.Get(t.Context(), "1234"); !c.Forged {
 		t.Error("the settings from before the edit are used")
 	}
 }

@@ -38,15 +38,15 @@ func (e *UnreadError) Error() string {
 
 func (e *UnreadError) Unwrap() error { return e.cause }
 
-// AllConnections reads all connections in the store, including removed ones, ordered by customer.
+// All reads all connections in the store, including removed ones, ordered by customer.
 // Connections that this keyset cannot open are marked as sealed. With *UnreadError it returns the
 // connections that could be read.
-func (l *Connections) AllConnections(ctx context.Context) ([]StoredConnection, error) {
+func (l *Connections) All(ctx context.Context) ([]StoredConnection, error) {
 	customers, err := l.redis.ZRange(ctx, connectionsKey, 0, -1).Result()
 	if err != nil {
 		return nil, fmt.Errorf("list connections: %w", err)
 	}
-	found, err := l.Connections.ConnectionsOf(ctx, customers...)
+	found, err := l.Connections.GetAll(ctx, customers...)
 	all := make([]StoredConnection, 0, len(found))
 	for _, c := range found {
 		all = append(all, c)
@@ -55,9 +55,9 @@ func (l *Connections) AllConnections(ctx context.Context) ([]StoredConnection, e
 	return all, err
 }
 
-// ConnectionsOf reads the connections of customers. The result leaves out customers without a
+// GetAll reads the connections of customers. The result leaves out customers without a
 // connection, and those listed in *UnreadError.
-func (l *Connections) ConnectionsOf(ctx context.Context, customers ...string) (map[string]StoredConnection, error) {
+func (l *Connections) GetAll(ctx context.Context, customers ...string) (map[string]StoredConnection, error) {
 	// Read each node separately: if one times out, go-redis drops the replies of the others.
 	nodes := map[*redis.Client][]string{}
 	for _, customer := range customers {

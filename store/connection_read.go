@@ -72,11 +72,11 @@ func (s *seenConnections) see(customer string, at int64) {
 // ErrNoConnection means the store has no connection for the customer.
 var ErrNoConnection = errors.New("the customer has no stored connection")
 
-// Connection reads a customer's connection. It returns ErrNoConnection if there never was one. A
+// Get reads a customer's connection. It returns ErrNoConnection if there never was one. A
 // removed connection has no settings. If this keyset cannot open the settings, the rest is returned
 // with ErrSealed.
-func (l *Connections) Connection(ctx context.Context, customer string) (StoredConnection, error) {
-	found, err := l.Connections.ConnectionsOf(ctx, customer)
+func (l *Connections) Get(ctx context.Context, customer string) (StoredConnection, error) {
+	found, err := l.Connections.GetAll(ctx, customer)
 	if err != nil {
 		return StoredConnection{}, err
 	}
@@ -162,9 +162,9 @@ type ConnectionEvent struct {
 // keptConnectionEvents is how many entries a history keeps. connection.lua has the same number.
 const keptConnectionEvents = 100
 
-// ConnectionHistory lists the last 100 entries of a connection's history, newest first. The history
+// History lists the last 100 entries of a connection's history, newest first. The history
 // outlives the connection.
-func (l *Connections) ConnectionHistory(ctx context.Context, customer string) ([]ConnectionEvent, error) {
+func (l *Connections) History(ctx context.Context, customer string) ([]ConnectionEvent, error) {
 	sealed, err := l.redis.LRange(ctx, historyKey(customer), 0, keptConnectionEvents-1).Result()
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)

@@ -36,7 +36,7 @@ func newRegister(t *testing.T, client redis.UniversalClient) *register {
 
 func (r *register) added(customer string) store.StoredConnection {
 	r.t.Helper()
-	c, err := r.Connections.AddConnection(r.t.Context(), connectionOf(customer), "ana", "a new customer")
+	c, err := r.Connections.Add(r.t.Context(), connectionOf(customer), "ana", "a new customer")
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func (r *register) added(customer string) store.StoredConnection {
 
 func (r *register) read(customer string) store.StoredConnection {
 	r.t.Helper()
-	c, err := r.Connections.Connection(r.t.Context(), customer)
+	c, err := r.Connections.Get(r.t.Context(), customer)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestConnectionsAreKeptSealed(t *testing.T) {
 			t.Errorf("in clear in %v", keys)
 		}
 		stranger := store.NewLedger(client, newKeys(t))
-		sealed, err := stranger.Connections.Connection(t.Context(), "1234")
+		sealed, err := stranger.Connections.Get(t.Context(), "1234")
 		if !errors.Is(err, store.ErrSealed) || !sealed.Sealed || sealed.State != store.ConnectionNew {
 			t.Errorf("by another keyset: %+v, %v", sealed, err)
 		}
@@ -96,7 +96,7 @@ func TestConnectionsAreKeptSealed(t *testing.T) {
 			t.Fatal(err)
 		}
 		client.HSet(t.Context(), "ix:{77}:conn", "d", document)
-		if _, err := r.Connections.Connection(t.Context(), "77"); !errors.Is(err, store.ErrSealed) {
+		if _, err := r.Connections.Get(t.Context(), "77"); !errors.Is(err, store.ErrSealed) {
 			t.Errorf("another customer's document opens: %v", err)
 		}
 	})
@@ -106,40 +106,40 @@ func TestConnectionIsAddedEditedRemoved(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		r, ctx := newRegister(t, client), t.Context()
-		if _, err := r.Connections.Connection(ctx, "1234"); !errors.Is(err, store.ErrNoConnection) {
+		if _, err := r.Connections.Get(ctx, "1234"); !errors.Is(err, store.ErrNoConnection) {
 			t.Errorf("before it is added: %v", err)
 		}
-		if _, err := r.Connections.EditConnection(ctx, connectionOf("1234"), 0, "ana", ""); !errors.Is(err, store.ErrNoConnection) {
+		if _, err := r.Connections.Edit(ctx, connectionOf("1234"), 0, "ana", ""); !errors.Is(err, store.ErrNoConnection) {
 			t.Errorf("an edit of none: %v", err)
 		}
 		c := r.added("1234")
-		if _, err := r.Connections.AddConnection(ctx, connectionOf("1234"), "ana", ""); !errors.Is(err, store.ErrConnectionExists) {
+		if _, err := r.Connections.Add(ctx, connectionOf("1234"), "ana", ""); !errors.Is(err, store.ErrConnectionExists) {
 			t.Errorf("added twice: %v", err)
 		}
 		r.stands("1234", store.ConnectionConnected)
 
 		edited := c.Connection
 		edited.Password, edited.Limits.InFlight = "", 2
-		c, err := r.Connections.EditConnection(ctx, edited, 1, "bo", "they asked for less")
+		c, err := r.Connections.Edit(ctx, edited, 1, "bo", "they asked for less")
 		if err != nil || c.Revision != 2 || c.State != store.ConnectionConnected || c.Password != "hunter2-hunter2" {
 			t.Fatalf("other limits, a blank password: %+v, %v", c, err)
 		}
 		edited.Username = "other-user"
-		if c, err = r.Connections.EditConnection(ctx, edited, 2, "bo", ""); err != nil || c.State != store.ConnectionNew || c.Username != "other-user" || c.Password != "hunter2-hunter2" {
+		if c, err = r.Connections.Edit(ctx, edited, 2, "bo", ""); err != nil || c.State != store.ConnectionNew || c.Username != "other-user" || c.Password != "hunter2-hunter2" {
 			t.Fatalf("another user: %+v, %v", c, err)
 		}
 		edited.Password = "next"
-		if c, err = r.Connections.EditConnection(ctx, edited, 3, "bo", ""); err != nil || c.Password != "next" || c.Revision != 4 {
+		if c, err = r.Connections.Edit(ctx, edited, 3, "bo", ""); err != nil || c.Password != "next" || c.Revision != 4 {
 			t.Fatalf("another password: %+v, %v", c, err)
 		}
-		if c, err = r.Connections.EditConnection(ctx, edited, 4, "bo", ""); err != nil || c.Revision != 4 {
+		if c, err = r.Connections.Edit(ctx, edited, 4, "bo", ""); err != nil || c.Revision != 4 {
 			t.Errorf("an edit that changes nothing: revision %d, %v", c.Revision, err)
 		}
 
-		if err := r.Connections.RemoveConnection(ctx, "1234", 2, "cy", ""); !isChanged(err) {
+		if err := r.Connections.Remove(ctx, "1234", 2, "cy", ""); !isChanged(err) {
 			t.Errorf("removed by an old revision: %v", err)
 		}
-		if err := r.Connections.RemoveConnection(ctx, "1234", 4, "cy", "they left"); err != nil {
+		if err := r.Connections.Remove(ctx, "1234", 4, "cy", "they left"); err != nil {
 			t.Fatal(err)
 		}
 		c = r.read("1234")
@@ -149,14 +149,14 @@ func TestConnectionIsAddedEditedRemoved(t *testing.T) {
 		if n := client.HExists(ctx, "ix:{1234}:conn", "d").Val(); n {
 			t.Error("the sealed settings are still there")
 		}
-		if _, err := r.Connections.EditConnection(ctx, edited, 5, "cy", ""); !errors.Is(err, store.ErrNoConnection) {
+		if _, err := r.Connections.Edit(ctx, edited, 5, "cy", ""); !errors.Is(err, store.ErrNoConnection) {
 			t.Errorf("an edit of a removed one: %v", err)
 		}
 		if c := r.added("1234"); c.Revision != 6 || c.State != store.ConnectionNew {
 			t.Errorf("added again: %+v", c)
 		}
 
-		history, err := r.Connections.ConnectionHistory(ctx, "1234")
+		history, err := r.Connections.History(ctx, "1234")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,7 +193,7 @@ func TestEditorsDoNotOverwriteEachOther(t *testing.T) {
 		for e := range editors {
 			crowd.Go(func() {
 				for made := 0; made < edits; {
-					c, err := r.Connections.Connection(t.Context(), "1234")
+					c, err := r.Connections.Get(t.Context(), "1234")
 					if err != nil {
 						t.Error(err)
 						return
@@ -202,7 +202,7 @@ func TestEditorsDoNotOverwriteEachOther(t *testing.T) {
 					next.Limits.CallsPerDay++
 					next.Username = string(rune('a' + e))
 					next.Password = ""
-					_, err = r.Connections.EditConnection(t.Context(), next, c.Revision, next.Username, "")
+					_, err = r.Connections.Edit(t.Context(), next, c.Revision, next.Username, "")
 					switch {
 					case err == nil:
 						mu.Lock()
@@ -220,7 +220,7 @@ func TestEditorsDoNotOverwriteEachOther(t *testing.T) {
 		crowd.Go(func() {
 			for range 50 {
 				for _, to := range []store.ConnectionState{store.ConnectionVerifying, store.ConnectionConnected} {
-					err := r.Connections.MoveConnection(t.Context(), "1234", store.ConnectionMove{To: to})
+					err := r.Connections.Move(t.Context(), "1234", store.ConnectionMove{To: to})
 					if _, illegal := errors.AsType[*store.ConnectionMoveError](err); err != nil && !illegal {
 						t.Error(err)
 					}
@@ -279,19 +279,19 @@ func (r *register) tryMove(customer string, from, to store.ConnectionState) bool
 		}
 		_, err = r.Lanes.Resume(ctx, customer, "bo", "it is over")
 	case to == store.ConnectionNew && (from == store.ConnectionAbsent || from == store.ConnectionRemoved):
-		_, err = r.Connections.AddConnection(ctx, connectionOf(customer), "bo", "again")
+		_, err = r.Connections.Add(ctx, connectionOf(customer), "bo", "again")
 	default:
-		err = r.Connections.MoveConnection(ctx, customer, store.ConnectionMove{To: to, Who: "bo"})
+		err = r.Connections.Move(ctx, customer, store.ConnectionMove{To: to, Who: "bo"})
 	}
 	_, illegal := errors.AsType[*store.ConnectionMoveError](err)
 	if err != nil && !illegal && !errors.Is(err, store.ErrNoConnection) {
 		r.t.Fatalf("%s to %s: %v", from, to, err)
 	}
-	history, err := r.Connections.ConnectionHistory(ctx, customer)
+	history, err := r.Connections.History(ctx, customer)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	c, err := r.Connections.Connection(ctx, customer)
+	c, err := r.Connections.Get(ctx, customer)
 	if err != nil && !errors.Is(err, store.ErrNoConnection) {
 		r.t.Fatal(err)
 	}
@@ -315,7 +315,7 @@ func TestConnectionPause(t *testing.T) {
 			t.Errorf("paused: %+v", c)
 		}
 		// A verdict on calls that were in flight shows when the pause ends.
-		if err := r.Connections.MoveConnection(ctx, "1234", store.ConnectionMove{To: store.CredentialsRejected, Reason: "icims_credentials"}); err != nil {
+		if err := r.Connections.Move(ctx, "1234", store.ConnectionMove{To: store.CredentialsRejected, Reason: "icims_credentials"}); err != nil {
 			t.Fatal(err)
 		}
 		if c := r.read("1234"); c.State != store.ConnectionPaused || c.Below() != store.CredentialsRejected {
@@ -335,15 +335,15 @@ func TestVerdictsApplyToOneRevision(t *testing.T) {
 		c := r.added("1234")
 		edited := c.Connection
 		edited.Password = "mended"
-		if _, err := r.Connections.EditConnection(ctx, edited, c.Revision, "ana", ""); err != nil {
+		if _, err := r.Connections.Edit(ctx, edited, c.Revision, "ana", ""); err != nil {
 			t.Fatal(err)
 		}
 		late := store.ConnectionMove{To: store.CredentialsRejected, Reason: "icims_credentials", Revision: c.Revision}
-		if err := r.Connections.MoveConnection(ctx, "1234", late); !isChanged(err) {
+		if err := r.Connections.Move(ctx, "1234", late); !isChanged(err) {
 			t.Errorf("a verdict on the old password: %v", err)
 		}
 		late.Revision++
-		if err := r.Connections.MoveConnection(ctx, "1234", late); err != nil {
+		if err := r.Connections.Move(ctx, "1234", late); err != nil {
 			t.Error(err)
 		}
 		if c := r.read("1234"); c.State != store.CredentialsRejected || c.Reason != "icims_credentials" {
@@ -356,24 +356,24 @@ func TestConnectionChangesAreAnnounced(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		r, ctx := newRegister(t, client), t.Context()
-		told := r.Connections.ConnectionAnnouncements(ctx)
+		told := r.Connections.Announcements(ctx)
 		r.added("9")
 		r.added("1234")
 		r.added("77")
-		customers, mark, err := r.Connections.ConnectionChanges(ctx, 0)
+		customers, mark, err := r.Connections.Changes(ctx, 0)
 		if err != nil || !cmp.Equal(customers, []string{"9", "1234", "77"}) {
 			t.Fatalf("at first: %v, %v", customers, err)
 		}
-		if again, same, err := r.Connections.ConnectionChanges(ctx, mark); err != nil || len(again) != 0 || same != mark {
+		if again, same, err := r.Connections.Changes(ctx, mark); err != nil || len(again) != 0 || same != mark {
 			t.Errorf("nothing since: %v, %v", again, err)
 		}
-		if err := r.Connections.RemoveConnection(ctx, "9", 0, "ana", ""); err != nil {
+		if err := r.Connections.Remove(ctx, "9", 0, "ana", ""); err != nil {
 			t.Fatal(err)
 		}
-		if since, _, err := r.Connections.ConnectionChanges(ctx, mark); err != nil || !cmp.Equal(since, []string{"9"}) {
+		if since, _, err := r.Connections.Changes(ctx, mark); err != nil || !cmp.Equal(since, []string{"9"}) {
 			t.Errorf("since: %v, %v", since, err)
 		}
-		all, err := r.Connections.AllConnections(ctx)
+		all, err := r.Connections.All(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

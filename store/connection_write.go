@@ -23,13 +23,13 @@ func (e *ConnectionChangedError) Error() string {
 	return fmt.Sprintf("the connection of customer %s was changed meanwhile and has revision %d now", e.Customer, e.Revision)
 }
 
-// AddConnection creates a customer's connection. It stores the settings as given, without defaults.
+// Add creates a customer's connection. It stores the settings as given, without defaults.
 // It returns ErrConnectionExists if there is one.
-func (l *Connections) AddConnection(ctx context.Context, c Connection, who, why string) (StoredConnection, error) {
+func (l *Connections) Add(ctx context.Context, c Connection, who, why string) (StoredConnection, error) {
 	if !ValidCustomer(c.Customer) || c.Password == "" {
 		return StoredConnection{}, errors.New("a connection needs a customer id and a password")
 	}
-	old, err := l.Connections.Connection(ctx, c.Customer)
+	old, err := l.Connections.Get(ctx, c.Customer)
 	switch {
 	case err == nil && old.State.Kept(), errors.Is(err, ErrSealed):
 		return old, ErrConnectionExists
@@ -54,16 +54,16 @@ func (l *Connections) AddConnection(ctx context.Context, c Connection, who, why 
 	if err != nil {
 		return StoredConnection{}, err
 	}
-	return l.Connections.Connection(ctx, c.Customer)
+	return l.Connections.Get(ctx, c.Customer)
 }
 
-// EditConnection replaces the settings of a customer's connection that was read at a revision. An
+// Edit replaces the settings of a customer's connection that was read at a revision. An
 // empty password keeps the old one. The connection must be verified again, unless only limits and
 // the like changed. Errors: *ConnectionChangedError, ErrNoConnection, and ErrSealed if the old
 // password must be kept and cannot be opened.
-func (l *Connections) EditConnection(ctx context.Context, c Connection, revision int64, who, why string) (StoredConnection, error) {
+func (l *Connections) Edit(ctx context.Context, c Connection, revision int64, who, why string) (StoredConnection, error) {
 	for {
-		old, err := l.Connections.Connection(ctx, c.Customer)
+		old, err := l.Connections.Get(ctx, c.Customer)
 		switch {
 		case errors.Is(err, ErrSealed) && c.Password != "": // everything is replaced
 		case err != nil:
@@ -99,7 +99,7 @@ func (l *Connections) EditConnection(ctx context.Context, c Connection, revision
 		if err != nil {
 			return old, err
 		}
-		return l.Connections.Connection(ctx, c.Customer)
+		return l.Connections.Get(ctx, c.Customer)
 	}
 }
 
@@ -108,15 +108,15 @@ func (c StoredConnection) verifiedAs(other Connection) bool {
 	return c.verifiedSettings() == other.verifiedSettings()
 }
 
-// RemoveConnection erases the settings and credentials of a customer's connection that was read at
+// Remove erases the settings and credentials of a customer's connection that was read at
 // a revision (0 for any), and the job list. The history stays. Exports and markers stay too, see
 // CancelCustomer and EraseMarkers.
-func (l *Connections) RemoveConnection(ctx context.Context, customer string, revision int64, who, why string) error {
+func (l *Connections) Remove(ctx context.Context, customer string, revision int64, who, why string) error {
 	err := l.moveConnection(ctx, customer, ConnectionMove{To: ConnectionRemoved, Revision: revision, Who: who, Why: why}, "removed")
 	if err != nil {
 		return err
 	}
-	return l.JobLists.ForgetJobs(ctx, customer)
+	return l.JobLists.Delete(ctx, customer)
 }
 
 // ConnectionMove is a transition of a connection to another state.
@@ -130,16 +130,16 @@ type ConnectionMove struct {
 	Who, Why string
 }
 
-// MoveConnection changes the state of a connection, or the reason for its state. While the
+// Move changes the state of a connection, or the reason for its state. While the
 // connection is paused, the new state shows when the pause ends. A transition to the current state
 // has no effect. Errors: ErrNoConnection, *ConnectionMoveError and *ConnectionChangedError.
-func (l *Connections) MoveConnection(ctx context.Context, customer string, m ConnectionMove) error {
+func (l *Connections) Move(ctx context.Context, customer string, m ConnectionMove) error {
 	return l.moveConnection(ctx, customer, m, "moved")
 }
 
 func (l *base) moveConnection(ctx context.Context, customer string, m ConnectionMove, what string) error {
 	for {
-		old, err := l.Connections.Connection(ctx, customer)
+		old, err := l.Connections.Get(ctx, customer)
 		switch {
 		case err != nil && !errors.Is(err, ErrSealed):
 			return err
@@ -169,7 +169,7 @@ func (l *base) moveConnection(ctx context.Context, customer string, m Connection
 // the store has no history.
 func (l *base) notePause(ctx context.Context, customer, who, why string, paused bool) error {
 	for {
-		old, err := l.Connections.Connection(ctx, customer)
+		old, err := l.Connections.Get(ctx, customer)
 		switch {
 		case errors.Is(err, ErrNoConnection), err == nil && !old.base.Kept():
 			return nil

@@ -151,10 +151,10 @@ var (
 	stepControlScript    = loadEssentialFleetScript("control_step")
 )
 
-// RecordControlTask records a new control task, or joins the waiting or running one of its kind,
+// Record records a new control task, or joins the waiting or running one of its kind,
 // whatever its arguments. args are encoded as JSON; by is the name of the requester. The caller
 // enqueues the task: see tasks.RequestControl.
-func (l *Control) RecordControlTask(ctx context.Context, customer string, kind ControlKind, args any, by string) (t ControlTask, joined bool, err error) {
+func (l *Control) Record(ctx context.Context, customer string, kind ControlKind, args any, by string) (t ControlTask, joined bool, err error) {
 	if !ValidCustomer(customer) {
 		return ControlTask{}, false, fmt.Errorf("record a control task: %q is no customer id", customer)
 	}
@@ -173,7 +173,7 @@ func (l *Control) RecordControlTask(ctx context.Context, customer string, kind C
 	if err != nil {
 		return ControlTask{}, false, err
 	}
-	t, err = l.Control.ControlTask(ctx, customer, kind, text(answer[1]))
+	t, err = l.Control.Get(ctx, customer, kind, text(answer[1]))
 	return t, text(answer[0]) == "joined", err
 }
 
@@ -190,9 +190,9 @@ func (l *base) sealJSON(v any, place string) (string, error) {
 	return string(sealed), err
 }
 
-// ControlTask reads a control task. It returns ErrNoControlTask if there is none of that
+// Get reads a control task. It returns ErrNoControlTask if there is none of that
 // kind and ID.
-func (l *Control) ControlTask(ctx context.Context, customer string, kind ControlKind, id string) (ControlTask, error) {
+func (l *Control) Get(ctx context.Context, customer string, kind ControlKind, id string) (ControlTask, error) {
 	fields, err := l.redis.HGetAll(ctx, controlKey(customer, id)).Result()
 	if err != nil {
 		return ControlTask{}, fmt.Errorf("read a control task: %w", err)
@@ -204,9 +204,9 @@ func (l *Control) ControlTask(ctx context.Context, customer string, kind Control
 	return e, err
 }
 
-// ControlTasks reads the last 20 control tasks of a kind, newest first. It leaves out tasks sealed
+// List reads the last 20 control tasks of a kind, newest first. It leaves out tasks sealed
 // with a lost key.
-func (l *Control) ControlTasks(ctx context.Context, customer string, kind ControlKind) ([]ControlTask, error) {
+func (l *Control) List(ctx context.Context, customer string, kind ControlKind) ([]ControlTask, error) {
 	ids, err := l.redis.LRange(ctx, controlsOf(customer, kind), 0, keptControlTasks-1).Result()
 	if err != nil || len(ids) == 0 {
 		return nil, wrapped("list control tasks", err)
@@ -235,9 +235,9 @@ func (l *Control) ControlTasks(ctx context.Context, customer string, kind Contro
 	return list, nil
 }
 
-// LastControlTask reads the latest control task of a kind. It returns ErrNoControlTask if there is
+// Last reads the latest control task of a kind. It returns ErrNoControlTask if there is
 // none, or if it is sealed with a lost key.
-func (l *Control) LastControlTask(ctx context.Context, customer string, kind ControlKind) (ControlTask, error) {
+func (l *Control) Last(ctx context.Context, customer string, kind ControlKind) (ControlTask, error) {
 	id, err := l.redis.LIndex(ctx, controlsOf(customer, kind), 0).Result()
 	if errors.Is(err, redis.Nil) {
 		return ControlTask{}, ErrNoControlTask
@@ -245,7 +245,7 @@ func (l *Control) LastControlTask(ctx context.Context, customer string, kind Con
 	if err != nil {
 		return ControlTask{}, fmt.Errorf("find the last control task: %w", err)
 	}
-	e, err := l.Control.ControlTask(ctx, customer, kind, id)
+	e, err := l.Control.Get(ctx, customer, kind, id)
 	if errors.Is(err, ErrSealed) {
 		return ControlTask{}, ErrNoControlTask
 	}
@@ -286,7 +286,7 @@ func (l *Control) LastDone(ctx context.Context, kind ControlKind, customers ...s
 		if at < 0 {
 			continue
 		}
-		t, err := l.Control.ControlTask(ctx, customer, kind, lists[i].Val()[at])
+		t, err := l.Control.Get(ctx, customer, kind, lists[i].Val()[at])
 		switch {
 		case errors.Is(err, ErrSealed), errors.Is(err, ErrNoControlTask):
 		case err != nil:
@@ -337,9 +337,9 @@ func (l *base) readControlTask(customer, id string, fields map[string]string) (C
 // followEvery is the interval at which AwaitControlTask polls.
 const followEvery = 100 * time.Millisecond
 
-// AwaitControlTask waits until a control task has changed since it was read, and returns it. When
+// Await waits until a control task has changed since it was read, and returns it. When
 // ctx ends, it returns the task as last seen, and no error.
-func (l *Control) AwaitControlTask(ctx context.Context, seen ControlTask) (ControlTask, error) {
+func (l *Control) Await(ctx context.Context, seen ControlTask) (ControlTask, error) {
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	for {
@@ -357,7 +357,7 @@ func (l *Control) AwaitControlTask(ctx context.Context, seen ControlTask) (Contr
 		case err != nil:
 			return seen, fmt.Errorf("follow a control task: %w", err)
 		case revision != strconv.FormatInt(seen.Revision, 10):
-			return l.Control.ControlTask(ctx, seen.Customer, seen.Kind, seen.ID)
+			return l.Control.Get(ctx, seen.Customer, seen.Kind, seen.ID)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func (b *controlBook) now() time.Time {
 
 func (b *controlBook) request(who string) (store.ControlTask, bool) {
 	b.t.Helper()
-	e, joined, err := b.Control.RecordControlTask(b.t.Context(), b.customer, store.ControlVerify, map[string]int{"job": 1701}, who)
+	e, joined, err := b.Control.Record(b.t.Context(), b.customer, store.ControlVerify, map[string]int{"job": 1701}, who)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func (b *controlBook) request(who string) (store.ControlTask, bool) {
 
 func (b *controlBook) begin(id string, try int) store.ControlClaim {
 	b.t.Helper()
-	c, err := b.Control.BeginControlTask(b.t.Context(), b.customer, store.ControlVerify, id, try)
+	c, err := b.Control.Begin(b.t.Context(), b.customer, store.ControlVerify, id, try)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -61,14 +61,14 @@ func (b *controlBook) begin(id string, try int) store.ControlClaim {
 
 func (b *controlBook) step(c store.ControlClaim, s store.ControlStep) {
 	b.t.Helper()
-	if err := b.Control.StepControlTask(b.t.Context(), c, s); err != nil {
+	if err := b.Control.Step(b.t.Context(), c, s); err != nil {
 		b.t.Fatal(err)
 	}
 }
 
 func (b *controlBook) read(id string) store.ControlTask {
 	b.t.Helper()
-	e, err := b.Control.ControlTask(b.t.Context(), b.customer, store.ControlVerify, id)
+	e, err := b.Control.Get(b.t.Context(), b.customer, store.ControlVerify, id)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -115,13 +115,13 @@ func controlDone(b *controlBook) {
 	if e.State != store.ControlDone || string(e.Result) != `["one","two"]` || e.Calls != 2 || e.Began.Before(e.Asked) || e.Ended.Before(e.Began) || e.Ended.After(b.now()) {
 		b.t.Errorf("done: %+v", e)
 	}
-	if _, err := b.Control.ControlTask(b.t.Context(), b.customer, store.ControlJobs, asked.ID); !errors.Is(err, store.ErrNoControlTask) {
+	if _, err := b.Control.Get(b.t.Context(), b.customer, store.ControlJobs, asked.ID); !errors.Is(err, store.ErrNoControlTask) {
 		b.t.Errorf("as another kind: %v", err)
 	}
-	if _, err := b.Control.BeginControlTask(b.t.Context(), b.customer, store.ControlVerify, asked.ID, 1); !errors.Is(err, store.ErrControlTaskLost) {
+	if _, err := b.Control.Begin(b.t.Context(), b.customer, store.ControlVerify, asked.ID, 1); !errors.Is(err, store.ErrControlTaskLost) {
 		b.t.Errorf("begun when done: %v", err)
 	}
-	if _, err := b.Control.BeginControlTask(b.t.Context(), b.customer, store.ControlVerify, "nothing", 1); !errors.Is(err, store.ErrControlTaskLost) {
+	if _, err := b.Control.Begin(b.t.Context(), b.customer, store.ControlVerify, "nothing", 1); !errors.Is(err, store.ErrControlTaskLost) {
 		b.t.Errorf("begun without a record: %v", err)
 	}
 }
@@ -135,7 +135,7 @@ func controlJoined(b *controlBook) {
 	if second, joined := b.request("joe"); !joined || second.ID != first.ID {
 		b.t.Errorf("while it runs: %v, %+v", joined, second)
 	}
-	if _, joined, err := b.Control.RecordControlTask(b.t.Context(), b.customer, store.ControlJobs, nil, "joe"); joined || err != nil {
+	if _, joined, err := b.Control.Record(b.t.Context(), b.customer, store.ControlJobs, nil, "joe"); joined || err != nil {
 		b.t.Errorf("of another kind: %v, %v", joined, err)
 	}
 	b.step(c, store.ControlStep{To: store.ControlFailed, Failure: store.ControlInternal})
@@ -143,7 +143,7 @@ func controlJoined(b *controlBook) {
 	if joined || third.ID == first.ID {
 		b.t.Errorf("after its end: %v, %+v", joined, third)
 	}
-	list, err := b.Control.ControlTasks(b.t.Context(), b.customer, store.ControlVerify)
+	list, err := b.Control.List(b.t.Context(), b.customer, store.ControlVerify)
 	if err != nil || len(list) != 2 || list[0].ID != third.ID || list[1].Failure != store.ControlInternal {
 		b.t.Errorf("the latest first: %+v, %v", list, err)
 	}
@@ -159,7 +159,7 @@ func controlFenced(b *controlBook) {
 	for name, s := range map[string]store.ControlStep{
 		"report": {Result: "mine"}, "end": {To: store.ControlDone, Result: "mine"}, "hand back": {To: store.ControlWaiting},
 	} {
-		if err := b.Control.StepControlTask(b.t.Context(), first, s); !errors.Is(err, store.ErrControlTaskLost) {
+		if err := b.Control.Step(b.t.Context(), first, s); !errors.Is(err, store.ErrControlTaskLost) {
 			b.t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -168,7 +168,7 @@ func controlFenced(b *controlBook) {
 	if e := b.read(second.ID); string(e.Result) != `"theirs"` {
 		b.t.Errorf("%+v", e)
 	}
-	if err := b.Control.StepControlTask(b.t.Context(), second, store.ControlStep{Result: "late"}); !errors.Is(err, store.ErrControlTaskLost) {
+	if err := b.Control.Step(b.t.Context(), second, store.ControlStep{Result: "late"}); !errors.Is(err, store.ErrControlTaskLost) {
 		b.t.Errorf("after its end: %v", err)
 	}
 }
@@ -180,7 +180,7 @@ func controlHandedBack(b *controlBook) {
 	if e := b.read(first.ID); e.State != store.ControlWaiting || e.Calls != 3 {
 		b.t.Errorf("handed back: %+v", e)
 	}
-	if err := b.Control.StepControlTask(b.t.Context(), first, store.ControlStep{Result: "late"}); !errors.Is(err, store.ErrControlTaskLost) {
+	if err := b.Control.Step(b.t.Context(), first, store.ControlStep{Result: "late"}); !errors.Is(err, store.ErrControlTaskLost) {
 		b.t.Errorf("by the first worker: %v", err)
 	}
 	second := b.begin(asked.ID, 1)
@@ -236,7 +236,7 @@ func controlsKept(b *controlBook) {
 		c := b.begin(e.ID, 1)
 		b.step(c, store.ControlStep{To: store.ControlDone})
 	}
-	list, err := b.Control.ControlTasks(b.t.Context(), b.customer, store.ControlVerify)
+	list, err := b.Control.List(b.t.Context(), b.customer, store.ControlVerify)
 	if err != nil || len(list) != 20 {
 		b.t.Errorf("%d are listed, %v", len(list), err)
 	}
@@ -268,7 +268,7 @@ func controlFollowed(b *controlBook) {
 	c := b.begin(seen.ID, 1)
 	next := func() store.ControlTask {
 		b.t.Helper()
-		e, err := b.Control.AwaitControlTask(b.t.Context(), seen)
+		e, err := b.Control.Await(b.t.Context(), seen)
 		if err != nil {
 			b.t.Fatal(err)
 		}

@@ -19,10 +19,10 @@ type ControlClaim struct {
 	token string
 }
 
-// BeginControlTask begins a control task. try counts its runs from 1, without runs that returned it
+// Begin begins a control task. try counts its runs from 1, without runs that returned it
 // to the queue. Earlier runs can record nothing after this. It returns ErrControlTaskLost if the
 // task has ended or is gone. With ErrSealed it still returns a claim, for StepControlTask.
-func (l *Control) BeginControlTask(ctx context.Context, customer string, kind ControlKind, id string, try int) (ControlClaim, error) {
+func (l *Control) Begin(ctx context.Context, customer string, kind ControlKind, id string, try int) (ControlClaim, error) {
 	answer, err := l.run(ctx, stepControlScript, controlKey(customer, id), "", "", 0, "", "", try)
 	switch {
 	case err != nil:
@@ -48,8 +48,8 @@ type ControlStep struct {
 // ErrControlTaskLost means the task has ended or another worker has begun it.
 var ErrControlTaskLost = errors.New("ledger: the control task has ended, or another worker runs it")
 
-// StepControlTask records a step. It returns ErrControlTaskLost if the claim is no longer valid.
-func (l *Control) StepControlTask(ctx context.Context, c ControlClaim, s ControlStep) error {
+// Step records a step. It returns ErrControlTaskLost if the claim is no longer valid.
+func (l *Control) Step(ctx context.Context, c ControlClaim, s ControlStep) error {
 	key := controlKey(c.Customer, c.ID)
 	result, err := l.sealJSON(s.Result, key)
 	if err != nil {

@@ -50,9 +50,9 @@ func (f DeadFilter) before(at int64, export string) bool {
 
 const deadPage = 500
 
-// EachDeadLetter calls yield for each selected dead letter of a customer, oldest first, until yield
+// Each calls yield for each selected dead letter of a customer, oldest first, until yield
 // returns false. It may miss letters that die during the call, and skips those that are retried.
-func (l *DeadLetters) EachDeadLetter(ctx context.Context, customer string, filter DeadFilter, yield func(DeadLetter) bool) error {
+func (l *DeadLetters) Each(ctx context.Context, customer string, filter DeadFilter, yield func(DeadLetter) bool) error {
 	// Page by time of death and last ID, not by position: retries during the listing shift
 	// positions.
 	from, seen := "-inf", map[string]bool{}
@@ -134,8 +134,8 @@ func (l *base) deadLetters(ctx context.Context, customer string, found []redis.Z
 	return letters, nil
 }
 
-// CountDead returns how many dead letters a customer has.
-func (l *DeadLetters) CountDead(ctx context.Context, customer string) (int64, error) {
+// Count returns how many dead letters a customer has.
+func (l *DeadLetters) Count(ctx context.Context, customer string) (int64, error) {
 	n, err := l.redis.ZCard(ctx, deadKey(customer)).Result()
 	if err != nil {
 		return 0, fmt.Errorf("count dead letters: %w", err)
@@ -143,8 +143,11 @@ func (l *DeadLetters) CountDead(ctx context.Context, customer string) (int64, er
 	return n, nil
 }
 
-// CountDeadOf returns the number of dead letters of each customer, in the order given.
-func (l *DeadLetters) CountDeadOf(ctx context.Context, customers ...string) ([]int64, error) {
+// CountOf returns the number of dead letters of each customer, in the order given.
+func (l *DeadLetters) CountOf(ctx context.Context, customers ...string) ([]int64, error) {
+	if len(customers) == 0 {
+		return nil, nil
+	}
 	counts := make([]*redis.IntCmd, len(customers))
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, customer := range customers {

@@ -69,8 +69,8 @@ func (l *base) many(ctx context.Context, s script, customer string, exports []st
 	return lists, err
 }
 
-// DeadLetter reads one dead letter. It returns ErrNotDead if the export is not one.
-func (l *DeadLetters) DeadLetter(ctx context.Context, ref Ref) (DeadLetter, error) {
+// Get reads one dead letter. It returns ErrNotDead if the export is not one.
+func (l *DeadLetters) Get(ctx context.Context, ref Ref) (DeadLetter, error) {
 	score, err := l.redis.ZScore(ctx, deadKey(ref.Customer), ref.Export).Result()
 	if errors.Is(err, redis.Nil) {
 		return DeadLetter{}, ErrNotDead
@@ -88,8 +88,8 @@ func (l *DeadLetters) DeadLetter(ctx context.Context, ref Ref) (DeadLetter, erro
 	return letters[0], nil
 }
 
-// DeadLettersOf reads the exports that are dead letters, in the order given.
-func (l *DeadLetters) DeadLettersOf(ctx context.Context, customer string, exports []string) ([]DeadLetter, error) {
+// GetAll reads the exports that are dead letters, in the order given.
+func (l *DeadLetters) GetAll(ctx context.Context, customer string, exports []string) ([]DeadLetter, error) {
 	if len(exports) == 0 {
 		return nil, nil
 	}

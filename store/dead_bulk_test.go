@@ -46,7 +46,7 @@ func TestManyDeadLetters(t *testing.T) {
 		})
 		t.Run("a letter is found by its export, with its data", func(t *testing.T) {
 			ref := store.Ref{Customer: customer, Export: ids[3]}
-			d, err := b.DeadLetters.DeadLetter(t.Context(), ref)
+			d, err := b.DeadLetters.Get(t.Context(), ref)
 			if err != nil || d.Candidate != "c-3" || d.Batch != b.batch || d.Reason != "icims_refused" {
 				t.Errorf("%+v, %v", d, err)
 			}
@@ -76,11 +76,11 @@ func TestManyDeadLetters(t *testing.T) {
 			if _, err := b.DeadLetters.Payload(t.Context(), ref); !errors.Is(err, store.ErrGone) {
 				t.Errorf("payload: %v", err)
 			}
-			if _, err := b.DeadLetters.DeadLetter(t.Context(), ref); !errors.Is(err, store.ErrNotDead) {
+			if _, err := b.DeadLetters.Get(t.Context(), ref); !errors.Is(err, store.ErrNotDead) {
 				t.Errorf("dead letter: %v", err)
 			}
 		})
-		if n, err := b.DeadLetters.CountDead(t.Context(), customer); err != nil || n != 3 {
+		if n, err := b.DeadLetters.Count(t.Context(), customer); err != nil || n != 3 {
 			t.Errorf("%d dead letters are left, %v", n, err)
 		}
 		if got := b.audit(); len(got.Violations) > 0 {
@@ -108,7 +108,7 @@ func TestDeadLettersPageByPage(t *testing.T) {
 	}
 	list := func(f store.DeadFilter, most int) []store.DeadLetter {
 		var page []store.DeadLetter
-		err := b.DeadLetters.EachDeadLetter(t.Context(), customer, f, func(d store.DeadLetter) bool {
+		err := b.DeadLetters.Each(t.Context(), customer, f, func(d store.DeadLetter) bool {
 			page = append(page, d)
 			return len(page) < most
 		})
@@ -144,7 +144,7 @@ func TestDeadLettersPageByPage(t *testing.T) {
 		}
 	})
 	t.Run("named letters are read in order, others are left out", func(t *testing.T) {
-		got, err := b.DeadLetters.DeadLettersOf(t.Context(), customer, []string{all[700].Export, "none", all[600].Export, all[3].Export})
+		got, err := b.DeadLetters.GetAll(t.Context(), customer, []string{all[700].Export, "none", all[600].Export, all[3].Export})
 		if err != nil || !slices.Equal(got, []store.DeadLetter{all[700], all[3]}) {
 			t.Errorf("%+v, %v", got, err)
 		}

@@ -47,7 +47,7 @@ func TestDeadLetterMovesToAnotherJob(t *testing.T) {
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		b := openBook(t, client, store.BatchSpec{Job: 999, IncludePreviouslyExported: true})
 		ref, other := b.dead("c-1"), b.dead("c-2")
-		must(t, b.Batches.CloseBatch(t.Context(), b.batch, 0))
+		must(t, b.Batches.Close(t.Context(), b.batch, 0))
 		sent := b.transfer(1709, ref)
 		if len(sent) != 1 || sent[0].From != ref.Export || sent[0].To != b.Keys().ExportID(string(sent[0].Batch), "c-1") {
 			t.Fatalf("%+v", sent)
@@ -68,7 +68,7 @@ func TestDeadLetterMovesToAnotherJob(t *testing.T) {
 			t.Errorf("its row is that of no input: %+v, %v", page, err)
 		}
 		live, err := b.Recovery.Live(t.Context(), customer)
-		if dead, _ := b.DeadLetters.CountDead(t.Context(), customer); err != nil || live != 1 || dead != 1 {
+		if dead, _ := b.DeadLetters.Count(t.Context(), customer); err != nil || live != 1 || dead != 1 {
 			t.Errorf("%d move, %d are dead, %v", live, dead, err)
 		}
 		b.auditIsClean()
@@ -87,7 +87,7 @@ func TestDeadLetterMovesToAnotherJob(t *testing.T) {
 				t.Errorf("timeline: %+v, %v", story, err)
 			}
 		}
-		if _, err := b.DeadLetters.DeadLetter(t.Context(), other); err != nil {
+		if _, err := b.DeadLetters.Get(t.Context(), other); err != nil {
 			t.Errorf("another dead letter was touched: %v", err)
 		}
 		b.auditIsClean()
@@ -106,7 +106,7 @@ func TestTransferKeepsOptions(t *testing.T) {
 	if len(sent) != 4 || sent[0].Batch != sent[1].Batch || sent[0].Batch != sent[3].Batch || sent[2].Batch == sent[0].Batch {
 		t.Fatalf("%+v", sent)
 	}
-	batches, err := b.Batches.BatchesOf(t.Context(), sent[0].Batch, sent[2].Batch)
+	batches, err := b.Batches.GetAll(t.Context(), sent[0].Batch, sent[2].Batch)
 	if plain, dummies := batches[sent[0].Batch], batches[sent[2].Batch]; err != nil || plain.Accepted != 3 || plain.GenerateDummyEmails || dummies.Accepted != 1 || !dummies.GenerateDummyEmails {
 		t.Errorf("%+v, %v", batches, err)
 	}
@@ -166,7 +166,7 @@ func TestTransferMovesACandidateOnce(t *testing.T) {
 			if sent, _, err := b.DeadLetters.Transfer(t.Context(), tr, []string{ref.Export}, 0); err != nil || len(sent) != 0 {
 				t.Errorf("in a later page of the same: %+v, %v", sent, err)
 			}
-			if n, err := b.DeadLetters.CountDead(t.Context(), customer); err != nil || n != 1 {
+			if n, err := b.DeadLetters.Count(t.Context(), customer); err != nil || n != 1 {
 				t.Errorf("%d are dead, %v", n, err)
 			}
 		})

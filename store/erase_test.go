@@ -303,7 +303,7 @@ func eraseKeepsOthers(b *book) {
 
 func eraseEndsTheBatch(b *book) {
 	b.accept("c-1", "c-1@example.com")
-	if err := b.Batches.CloseBatch(b.t.Context(), b.batch, 0); err != nil {
+	if err := b.Batches.Close(b.t.Context(), b.batch, 0); err != nil {
 		b.t.Fatal(err)
 	}
 	b.erase("c-1")
@@ -339,7 +339,7 @@ func (b *book) again(spec store.BatchSpec) {
 	b.t.Helper()
 	spec.Customer = customer
 	var err error
-	if b.batch, _, err = b.Batches.OpenBatch(b.t.Context(), spec); err != nil {
+	if b.batch, _, err = b.Batches.Open(b.t.Context(), spec); err != nil {
 		b.t.Fatal(err)
 	}
 }

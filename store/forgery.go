@@ -68,7 +68,7 @@ func (l *Ledger) RecordForgery(ctx context.Context, customer string, f Forgery) 
 
 // forgeries reports recently rejected forgeries, and a forged connection.
 func (a *auditor) forgeries(ctx context.Context) error {
-	found, err := a.Connections.ConnectionsOf(ctx, a.customer)
+	found, err := a.Connections.GetAll(ctx, a.customer)
 	if err != nil {
 		return err
 	}

@@ -45,13 +45,13 @@ func TestFullRedisTakesOperatorsActions(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn := store.Connection{Customer: "1234", Username: "export-user", Password: "hunter2-hunter2", PortalURLs: "https://api.icims.com/customers/1234/search/portals/1?staleness=0"}
-	if _, err := l.Connections.AddConnection(ctx, conn, "a test", ""); err != nil {
+	if _, err := l.Connections.Add(ctx, conn, "a test", ""); err != nil {
 		t.Fatal(err)
 	}
 	fill(t, client)
 
 	producer := store.NewLedger(client, keys)
-	if _, _, err := producer.Batches.OpenBatch(ctx, store.BatchSpec{Customer: "1234", Job: 9}); !errors.Is(err, store.ErrMemoryReserved) {
+	if _, _, err := producer.Batches.Open(ctx, store.BatchSpec{Customer: "1234", Job: 9}); !errors.Is(err, store.ErrMemoryReserved) {
 		t.Errorf("a batch was opened: %v", err)
 	}
 	if _, err := producer.AcceptFor(ctx, store.BatchSpec{Customer: "1234", Job: 7}, batch, []store.NewExport{{Export: keys.ExportID(string(batch), "c-9"), Candidate: "c-9", Payload: []byte("{}")}}, store.Rows{}, store.NormalQueue); !errors.Is(err, store.ErrMemoryReserved) {
@@ -87,8 +87,8 @@ func TestFullRedisTakesOperatorsActions(t *testing.T) {
 	if must("cancel a customer", err); c.Cancelled != len(others) {
 		t.Errorf("canceled: %+v", c)
 	}
-	must("journal", l.AuditLog.AppendAuditLog(ctx, store.AuditLogEntry{What: "a test", Outcome: store.JournalDone}))
-	err = l.Connections.RemoveConnection(ctx, "1234", 1, "ana", "x")
+	must("journal", l.AuditLog.Append(ctx, store.AuditLogEntry{What: "a test", Outcome: store.JournalDone}))
+	err = l.Connections.Remove(ctx, "1234", 1, "ana", "x")
 	must("remove a connection", err)
 	_, err = l.Access.RevokeAPIKey(ctx, key.ID, now)
 	must("revoke", err)
@@ -126,7 +126,7 @@ func TestMemoryReserveIsKeptFromProducers(t *testing.T) {
 	}
 	for percent, refused := range map[int]bool{40: true, 95: false, 100: false} {
 		l := store.NewLedger(client, keys, store.WithAcceptMemory(percent))
-		_, _, err := l.Batches.OpenBatch(ctx, store.BatchSpec{Customer: "1234", Job: 7})
+		_, _, err := l.Batches.Open(ctx, store.BatchSpec{Customer: "1234", Job: 7})
 		if errors.Is(err, store.ErrMemoryReserved) != refused || !refused && err != nil {
 			t.Errorf("with %d%%: %v", percent, err)
 		}
@@ -139,7 +139,7 @@ func TestMemoryReserveIsKeptFromProducers(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := store.NewLedger(client, keys, store.WithAcceptMemory(40))
-	if _, _, err := l.Batches.OpenBatch(ctx, store.BatchSpec{Customer: "1234", Job: 7}); err != nil {
+	if _, _, err := l.Batches.Open(ctx, store.BatchSpec{Customer: "1234", Job: 7}); err != nil {
 		t.Errorf("without INFO: %v", err)
 	}
 }

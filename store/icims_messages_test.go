@@ -56,7 +56,7 @@ func TestICIMSMessagesEndWithTheDeadLetter(t *testing.T) {
 				b := openBook(t, client, store.BatchSpec{Job: 999})
 				ref := b.accept("c-1", "ottoline@example.com")
 				b.finish(b.claimed(ref), refused(store.Dead, store.CountDead))
-				must(t, b.Batches.CloseBatch(t.Context(), b.batch, 0))
+				must(t, b.Batches.Close(t.Context(), b.batch, 0))
 				told := func() string {
 					t.Helper()
 					story, err := b.Timeline(t.Context(), ref)

@@ -94,9 +94,9 @@ const jobChunk = 500
 // ErrJobsMoved means another process changed the list after it was read.
 var ErrJobsMoved = errors.New("the job list changed meanwhile")
 
-// Jobs reads a customer's list. If its version is that of known, Jobs returns known. A list that
+// Get reads a customer's list. If its version is that of known, Jobs returns known. A list that
 // this keyset cannot open counts as missing and is read from iCIMS again.
-func (l *JobLists) Jobs(ctx context.Context, customer string, known JobList) (JobList, error) {
+func (l *JobLists) Get(ctx context.Context, customer string, known JobList) (JobList, error) {
 	key := jobsKey(customer)
 	version, err := l.redis.HGet(ctx, key, "v").Int64()
 	if err != nil && !errors.Is(err, redis.Nil) {
@@ -161,9 +161,9 @@ func readJobsHead(fields map[string]string) JobList {
 	return list
 }
 
-// SaveJobs replaces the list of the same version and adds the calls made since. It returns the list
+// Save replaces the list of the same version and adds the calls made since. It returns the list
 // as stored, with its new version, or ErrJobsMoved if the version has changed.
-func (l *JobLists) SaveJobs(ctx context.Context, customer string, list JobList, calls int, now time.Time) (JobList, error) {
+func (l *JobLists) Save(ctx context.Context, customer string, list JobList, calls int, now time.Time) (JobList, error) {
 	args := []any{"all"}
 	for chunk := range slices.Chunk(list.Jobs, jobChunk) {
 		sealed, err := l.sealJobs(customer, chunk)
@@ -175,9 +175,9 @@ func (l *JobLists) SaveJobs(ctx context.Context, customer string, list JobList, 
 	return l.writeJobs(ctx, customer, list, args, calls, now)
 }
 
-// SaveJobsAt is SaveJobs for a list with the same jobs, of which only those at the given positions
+// SaveAt is SaveJobs for a list with the same jobs, of which only those at the given positions
 // changed.
-func (l *JobLists) SaveJobsAt(ctx context.Context, customer string, list JobList, places []int, calls int, now time.Time) (JobList, error) {
+func (l *JobLists) SaveAt(ctx context.Context, customer string, list JobList, places []int, calls int, now time.Time) (JobList, error) {
 	changed := make([]int, len(places))
 	for i, place := range places {
 		changed[i] = place / jobChunk
@@ -225,8 +225,8 @@ func (l *base) writeJobs(ctx context.Context, customer string, list JobList, chu
 	return list, nil
 }
 
-// ForgetJobs deletes a customer's list.
-func (l *JobLists) ForgetJobs(ctx context.Context, customer string) error {
+// Delete deletes a customer's list.
+func (l *JobLists) Delete(ctx context.Context, customer string) error {
 	if err := l.redis.Del(ctx, jobsKey(customer), jobChunksKey(customer)).Err(); err != nil {
 		return fmt.Errorf("delete jobs: %w", err)
 	}

@@ -42,7 +42,7 @@ func TestJobListRoundTrip(t *testing.T) {
 	ledger := store.NewLedger(redistest.Shared(t).Client(t), newKeys(t))
 	read := func(known store.JobList) store.JobList {
 		t.Helper()
-		list, err := ledger.JobLists.Jobs(t.Context(), "1234", known)
+		list, err := ledger.JobLists.Get(t.Context(), "1234", known)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +57,7 @@ func TestJobListRoundTrip(t *testing.T) {
 	}
 	list.Jobs[3] = store.ListedJob{ID: list.Jobs[3].ID, Provisional: true}
 	list.Jobs[4].Title = strings.Repeat("長い", 500)
-	list, err := ledger.JobLists.SaveJobs(t.Context(), "1234", list, 12, jobsNow)
+	list, err := ledger.JobLists.Save(t.Context(), "1234", list, 12, jobsNow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,14 +70,14 @@ func TestJobListRoundTrip(t *testing.T) {
 	}
 	list.Jobs[700].Title, list.Jobs[1200].Title = "Changed", "Changed too"
 	list.Failed, list.FailedAt, list.Unreadable = "icims_timeout", jobsNow, nil
-	if list, err = ledger.JobLists.SaveJobsAt(t.Context(), "1234", list, []int{1200, 700}, 5, jobsNow); err != nil {
+	if list, err = ledger.JobLists.SaveAt(t.Context(), "1234", list, []int{1200, 700}, 5, jobsNow); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(list, read(store.JobList{}), equalTimes); diff != "" || list.Spent != 17 {
 		t.Errorf("some of it, %d calls (-saved +read):\n%s", list.Spent, diff)
 	}
 	list.Jobs = list.Jobs[:2]
-	if list, err = ledger.JobLists.SaveJobs(t.Context(), "1234", list, 0, jobsNow); err != nil {
+	if list, err = ledger.JobLists.Save(t.Context(), "1234", list, 0, jobsNow); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(store.JobList{}); len(got.Jobs) != 2 {
@@ -93,22 +93,22 @@ func TestJobListRoundTrip(t *testing.T) {
 
 func TestTwoWritersOfJobs(t *testing.T) {
 	ledger := store.NewLedger(redistest.Shared(t).Client(t), newKeys(t))
-	first, err := ledger.JobLists.SaveJobs(t.Context(), "1234", store.JobList{Jobs: manyJobs(3)}, 1, jobsNow)
+	first, err := ledger.JobLists.Save(t.Context(), "1234", store.JobList{Jobs: manyJobs(3)}, 1, jobsNow)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, stale := range map[string]store.JobList{"one that knows of no list": {}, "one that knows another": {Version: first.Version - 1}} {
-		if _, err := ledger.JobLists.SaveJobs(t.Context(), "1234", stale, 1, jobsNow); !errors.Is(err, store.ErrJobsMoved) {
+		if _, err := ledger.JobLists.Save(t.Context(), "1234", stale, 1, jobsNow); !errors.Is(err, store.ErrJobsMoved) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := ledger.JobLists.ForgetJobs(t.Context(), "1234"); err != nil {
+	if err := ledger.JobLists.Delete(t.Context(), "1234"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ledger.JobLists.SaveJobsAt(t.Context(), "1234", first, []int{0}, 1, jobsNow); !errors.Is(err, store.ErrJobsMoved) {
+	if _, err := ledger.JobLists.SaveAt(t.Context(), "1234", first, []int{0}, 1, jobsNow); !errors.Is(err, store.ErrJobsMoved) {
 		t.Errorf("after it was forgotten: %v", err)
 	}
-	again, err := ledger.JobLists.SaveJobs(t.Context(), "1234", store.JobList{}, 1, jobsNow)
+	again, err := ledger.JobLists.Save(t.Context(), "1234", store.JobList{}, 1, jobsNow)
 	if err != nil || again.Version <= first.Version {
 		t.Errorf("version %d comes after %d, %v", again.Version, first.Version, err)
 	}
@@ -122,7 +122,7 @@ func TestJobsAreSealedAndResealed(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := store.JobList{Jobs: manyJobs(1201), AsOf: jobsNow}
-	if _, err := ledger.JobLists.SaveJobs(t.Context(), "1234", list, 1, jobsNow); err != nil {
+	if _, err := ledger.JobLists.Save(t.Context(), "1234", list, 1, jobsNow); err != nil {
 		t.Fatal(err)
 	}
 	chunks, err := client.LRange(t.Context(), "ix:{1234}:jobs:l", 0, -1).Result()
@@ -139,11 +139,11 @@ func TestJobsAreSealedAndResealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := store.NewLedger(client, without).JobLists.Jobs(t.Context(), "1234", store.JobList{})
+	got, err := store.NewLedger(client, without).JobLists.Get(t.Context(), "1234", store.JobList{})
 	if err != nil || len(got.Jobs) != 1201 || got.Jobs[1200] != list.Jobs[1200] {
 		t.Errorf("%d jobs, %v", len(got.Jobs), err)
 	}
-	lost, err := store.NewLedger(client, newKeys(t)).JobLists.Jobs(t.Context(), "1234", store.JobList{})
+	lost, err := store.NewLedger(client, newKeys(t)).JobLists.Get(t.Context(), "1234", store.JobList{})
 	if err != nil || lost.Jobs != nil || !lost.AsOf.IsZero() || lost.Version != got.Version {
 		t.Errorf("a list that does not open: %+v, %v", lost, err)
 	}
@@ -154,7 +154,7 @@ func TestJobsTakeLittleRoom(t *testing.T) {
 	client := redistest.Shared(t).Client(t)
 	ledger := store.NewLedger(client, newKeys(t))
 	const n, most = 10_000, 50 // bytes per job
-	if _, err := ledger.JobLists.SaveJobs(t.Context(), "1234", store.JobList{Jobs: manyJobs(n)}, 1, jobsNow); err != nil {
+	if _, err := ledger.JobLists.Save(t.Context(), "1234", store.JobList{Jobs: manyJobs(n)}, 1, jobsNow); err != nil {
 		t.Fatal(err)
 	}
 	bytes, err := client.MemoryUsage(t.Context(), "ix:{1234}:jobs:l", 0).Result()

@@ -30,9 +30,9 @@ func (l *Lanes) Announce(ctx context.Context, customer string) error {
 	return l.announce(ctx, customer, false)
 }
 
-// WakeLane makes a waiting customer want its lane now, because the reason for waiting may be gone. It
+// Wake makes a waiting customer want its lane now, because the reason for waiting may be gone. It
 // has no effect on a customer without work.
-func (l *Lanes) WakeLane(ctx context.Context, customer string) error {
+func (l *Lanes) Wake(ctx context.Context, customer string) error {
 	return l.announce(ctx, customer, true)
 }
 
@@ -119,14 +119,14 @@ func (l *Lanes) AnnouncedOf(ctx context.Context, customers ...string) (map[strin
 	return listed, nil
 }
 
-// WithdrawLane removes a customer whose work is done from the list, unless it was announced again.
-func (l *Lanes) WithdrawLane(ctx context.Context, a Announced) (bool, error) {
+// Withdraw removes a customer whose work is done from the list, unless it was announced again.
+func (l *Lanes) Withdraw(ctx context.Context, a Announced) (bool, error) {
 	return l.updateLane(ctx, a, "")
 }
 
-// PostponeLane postpones the next lane of a customer whose work waits, by ten minutes at most, unless it
+// Postpone postpones the next lane of a customer whose work waits, by ten minutes at most, unless it
 // was announced again.
-func (l *Lanes) PostponeLane(ctx context.Context, a Announced, until time.Time) (bool, error) {
+func (l *Lanes) Postpone(ctx context.Context, a Announced, until time.Time) (bool, error) {
 	return l.updateLane(ctx, a, strconv.FormatInt(until.UnixMicro(), 10))
 }
 

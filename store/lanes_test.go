@@ -84,7 +84,7 @@ func (b *lanesBook) listed(customer string) store.Announced {
 
 func (b *lanesBook) rest(a store.Announced, until time.Time) bool {
 	b.t.Helper()
-	rests, err := b.Lanes.PostponeLane(b.t.Context(), a, until)
+	rests, err := b.Lanes.Postpone(b.t.Context(), a, until)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func hastening(b *lanesBook) {
 	b.announce("1")
 	b.rest(b.listed("1"), b.now().Add(time.Minute))
 	for _, c := range []string{"1", "2"} {
-		if err := b.Lanes.WakeLane(b.t.Context(), c); err != nil {
+		if err := b.Lanes.Wake(b.t.Context(), c); err != nil {
 			b.t.Fatal(err)
 		}
 	}
@@ -146,11 +146,11 @@ func closeAnnouncements(b *lanesBook) {
 		if b.rest(read, b.now().Add(time.Minute)) {
 			b.t.Fatal("it rests although it was announced since")
 		}
-		if gone, err := b.Lanes.WithdrawLane(b.t.Context(), read); gone || err != nil {
+		if gone, err := b.Lanes.Withdraw(b.t.Context(), read); gone || err != nil {
 			b.t.Fatalf("it was withdrawn although it was announced since: %v, %v", gone, err)
 		}
 	}
-	if gone, err := b.Lanes.WithdrawLane(b.t.Context(), b.listed("1")); !gone || err != nil {
+	if gone, err := b.Lanes.Withdraw(b.t.Context(), b.listed("1")); !gone || err != nil {
 		b.t.Errorf("not withdrawn: %v, %v", gone, err)
 	}
 }
@@ -198,7 +198,7 @@ func announcementsRaceTheClosing(b *lanesBook) {
 				closed++
 			}
 		default:
-			gone, err := b.Lanes.WithdrawLane(b.t.Context(), read)
+			gone, err := b.Lanes.Withdraw(b.t.Context(), read)
 			if err != nil {
 				b.t.Fatal(err)
 			}

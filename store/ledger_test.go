@@ -40,7 +40,7 @@ func openBookAt(t *testing.T, client redis.UniversalClient, spec store.BatchSpec
 	if spec.Customer == "" {
 		spec.Customer = customer
 	}
-	b.batch, _, err = b.Batches.OpenBatch(t.Context(), spec)
+	b.batch, _, err = b.Batches.Open(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func openBookAt(t *testing.T, client redis.UniversalClient, spec store.BatchSpec
 
 // Accept accepts exports into the book's batch.
 func (b *book) Accept(exports ...store.NewExport) ([]store.Accepted, error) {
-	to, err := b.Batches.Batch(b.t.Context(), b.batch)
+	to, err := b.Batches.Get(b.t.Context(), b.batch)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (b *book) outcome(row int) store.Outcome {
 
 func (b *book) counts() store.Batch {
 	b.t.Helper()
-	s, err := b.Batches.Batch(b.t.Context(), b.batch)
+	s, err := b.Batches.Get(b.t.Context(), b.batch)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -429,7 +429,7 @@ func revivedIntent(b *book) {
 
 func markerJobs(b *book) {
 	finish := func(key string, job, person, workflow int64) store.Marker {
-		batch, _, err := b.Batches.OpenBatch(b.t.Context(), store.BatchSpec{Customer: customer, IdempotencyKey: key, Job: job})
+		batch, _, err := b.Batches.Open(b.t.Context(), store.BatchSpec{Customer: customer, IdempotencyKey: key, Job: job})
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -456,7 +456,7 @@ func markerJobs(b *book) {
 
 func batchEnds(b *book) {
 	ref := b.accept("c-1", "a@example.com")
-	if err := b.Batches.CloseBatch(b.t.Context(), b.batch, 2); err != nil {
+	if err := b.Batches.Close(b.t.Context(), b.batch, 2); err != nil {
 		b.t.Fatal(err)
 	}
 	if s := b.counts(); !s.Ended.IsZero() || s.Closed.IsZero() || s.Refused != 2 {
@@ -510,13 +510,13 @@ func withdrawal(b *book) {
 	if err := b.Lanes.Announce(ctx, customer); err != nil {
 		b.t.Fatal(err)
 	}
-	if gone, err := b.Lanes.WithdrawLane(ctx, lanes[0]); gone || err != nil {
+	if gone, err := b.Lanes.Withdraw(ctx, lanes[0]); gone || err != nil {
 		b.t.Errorf("withdrawn although announced again: %v, %v", gone, err)
 	}
 	if lanes, err = b.Lanes.Announced(ctx); err != nil {
 		b.t.Fatal(err)
 	}
-	if gone, err := b.Lanes.WithdrawLane(ctx, lanes[0]); !gone || err != nil {
+	if gone, err := b.Lanes.Withdraw(ctx, lanes[0]); !gone || err != nil {
 		b.t.Errorf("not withdrawn: %v, %v", gone, err)
 	}
 }

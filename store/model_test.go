@@ -75,7 +75,7 @@ func newPlay(t *rapid.T, client redis.UniversalClient, lost *echo, ledger *store
 		{Customer: customer, IdempotencyKey: "second", Job: 1710, IncludePreviouslyExported: true},
 		{Customer: customer, IdempotencyKey: "third", Job: 1711},
 	} {
-		id, _, err := ledger.Batches.OpenBatch(t.Context(), spec)
+		id, _, err := ledger.Batches.Open(t.Context(), spec)
 		p.must(err)
 		p.model.batches = append(p.model.batches, &modelBatch{id: id, job: spec.Job, include: spec.IncludePreviouslyExported, sent: p.model.now})
 		for n, email := range emails {
@@ -548,7 +548,7 @@ func word(err error) string {
 func (p *play) compare(t *rapid.T) {
 	p.same("kept", p.kept(), p.model.kept(p.emails))
 	for _, b := range p.model.batches {
-		got, err := p.Batches.Batch(t.Context(), b.id)
+		got, err := p.Batches.Get(t.Context(), b.id)
 		p.must(err)
 		want := p.model.batch(b)
 		p.same("batch", map[string]int{

@@ -27,7 +27,7 @@ func TestNeighboursNeedALookUp(t *testing.T) {
 				b := openBook(t, client, store.BatchSpec{})
 				b.finish(b.claimed(b.accept("marked", "m@example.com")), store.Finish{To: store.Done, Counter: store.CountCreated, Person: 1})
 				var err error
-				b.batch, _, err = b.Batches.OpenBatch(t.Context(), store.BatchSpec{Customer: customer, IdempotencyKey: "next", IncludePreviouslyExported: tc.include})
+				b.batch, _, err = b.Batches.Open(t.Context(), store.BatchSpec{Customer: customer, IdempotencyKey: "next", IncludePreviouslyExported: tc.include})
 				if err != nil {
 					t.Fatal(err)
 				}

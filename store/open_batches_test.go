@@ -17,7 +17,7 @@ func TestOpenBatches(t *testing.T) {
 		open := func(key string) *book { return openBook(t, client, store.BatchSpec{IdempotencyKey: key}) }
 		listed := func(b *book) map[store.BatchID]int {
 			t.Helper()
-			batches, err := b.Batches.OpenBatches(t.Context(), customer)
+			batches, err := b.Batches.AllOpen(t.Context(), customer)
 			if err != nil {
 				t.Fatal(err)
 			}

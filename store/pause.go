@@ -88,7 +88,7 @@ func (l *Lanes) Resume(ctx context.Context, customer, by, why string) (bool, err
 func (l *base) resumeWork(ctx context.Context, customer string) error {
 	// The change is for open lanes, the announcement for closed ones.
 	l.publishChange(ctx, customer)
-	return l.Lanes.WakeLane(ctx, customer)
+	return l.Lanes.Wake(ctx, customer)
 }
 
 // EndPause removes an expired pause. A newer pause stays.

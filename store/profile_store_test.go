@@ -35,7 +35,7 @@ func TestProfileIsSealedAndAnnounced(t *testing.T) {
 		if c.Profile != (store.TenantProfile{}) {
 			t.Errorf("before any verification: %+v", c.Profile)
 		}
-		_, mark, err := r.Connections.ConnectionChanges(ctx, 0)
+		_, mark, err := r.Connections.Changes(ctx, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +43,7 @@ func TestProfileIsSealedAndAnnounced(t *testing.T) {
 		if diff := cmp.Diff(foundOut, r.read("1234").Profile); diff != "" {
 			t.Errorf("read otherwise than saved (-want +got):\n%s", diff)
 		}
-		if changed, _, err := r.Connections.ConnectionChanges(ctx, mark); err != nil || !cmp.Equal(changed, []string{"1234"}) {
+		if changed, _, err := r.Connections.Changes(ctx, mark); err != nil || !cmp.Equal(changed, []string{"1234"}) {
 			t.Errorf("told: %v, %v", changed, err)
 		}
 		if keys := redistest.Dump(t, client).Holding("D37002023", "field51001", "7101"); len(keys) > 0 {
@@ -87,14 +87,14 @@ func TestProfileAppliesToItsSettings(t *testing.T) {
 		"another status":        {func(c *store.Connection) { c.Status = store.NodeRef{ID: "D1"} }, kept},
 		"another name of a row": {func(c *store.Connection) { c.Fields.Education.School = "schoolname" }, kept},
 	} {
-		stored, err := r.Connections.AddConnection(ctx, connectionOf("1234"), "ana", "")
+		stored, err := r.Connections.Add(ctx, connectionOf("1234"), "ana", "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.saves(stored)
 		after := stored.Connection
 		c.edit(&after)
-		edited, err := r.Connections.EditConnection(ctx, after, stored.Revision, "ana", "")
+		edited, err := r.Connections.Edit(ctx, after, stored.Revision, "ana", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +104,7 @@ func TestProfileAppliesToItsSettings(t *testing.T) {
 		if err := r.Connections.SaveProfile(ctx, stored.Connection, stored.Revision, foundOut); !isChanged(err) {
 			t.Errorf("%s: saved for an outdated revision: %v", name, err)
 		}
-		if err := r.Connections.RemoveConnection(ctx, "1234", 0, "ana", ""); err != nil {
+		if err := r.Connections.Remove(ctx, "1234", 0, "ana", ""); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := client.Exists(ctx, "ix:{1234}:conn:profile").Result(); n != 0 || err != nil {
@@ -134,7 +134,7 @@ func TestProfileOfAFileConnection(t *testing.T) {
 		if with, err := r.Connections.WithProfile(ctx, connectionOf("10")); err != nil || with.Profile != (store.TenantProfile{}) {
 			t.Errorf("never verified: %+v, %v", with.Profile, err)
 		}
-		if _, err := r.Connections.Connection(ctx, "9"); !errors.Is(err, store.ErrNoConnection) {
+		if _, err := r.Connections.Get(ctx, "9"); !errors.Is(err, store.ErrNoConnection) {
 			t.Errorf("the store has it: %v", err)
 		}
 		// A connection entered in the store later is a different one.

@@ -90,7 +90,7 @@ func TestRefusedRowsAreBounded(t *testing.T) {
 	if len(last) != 1 || more || last[0].Row != store.MostRefusedRows {
 		t.Errorf("the last of them: %+v, %t", last, more)
 	}
-	if got, err := b.Batches.Batch(t.Context(), b.batch); err != nil || got.Refused != len(rows) {
+	if got, err := b.Batches.Get(t.Context(), b.batch); err != nil || got.Refused != len(rows) {
 		t.Errorf("%d are counted, %v", got.Refused, err)
 	}
 }
@@ -117,7 +117,7 @@ func TestResubmissionReplacesRefusedRows(t *testing.T) {
 			if diff := cmp.Diff(step.want, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", step.name, diff)
 			}
-			if kept, err := b.Batches.Batch(t.Context(), b.batch); err != nil || kept.Refused != len(step.want) {
+			if kept, err := b.Batches.Get(t.Context(), b.batch); err != nil || kept.Refused != len(step.want) {
 				t.Errorf("%s: %d are counted, %v", step.name, kept.Refused, err)
 			}
 		}
@@ -170,7 +170,7 @@ func TestRefusedRowsAreSealed(t *testing.T) {
 	if _, _, err := other.Batches.RefusedRows(t.Context(), b.batch, 0, 1); !errors.Is(err, store.ErrSealed) {
 		t.Errorf("with another keyset: %v", err)
 	}
-	id, _, err := b.Batches.OpenBatch(t.Context(), store.BatchSpec{Customer: customer, IdempotencyKey: "c"})
+	id, _, err := b.Batches.Open(t.Context(), store.BatchSpec{Customer: customer, IdempotencyKey: "c"})
 	if err == nil {
 		err = client.RPush(t.Context(), "ix:{"+customer+"}:b:"+strings.TrimPrefix(string(id), customer+"-")+":refused", sealed[0]).Err()
 	}

@@ -219,16 +219,16 @@ func everythingSealed(b *book) {
 		c := b.claimed(ref)
 		b.hold(c, store.Hold{To: store.Retrying, Delay: time.Hour, Reason: "icims_server_error", Entry: &store.Entry{What: "retry"}})
 	}
-	_, err := b.Connections.AddConnection(ctx, connectionOf(mine), "ana", "")
+	_, err := b.Connections.Add(ctx, connectionOf(mine), "ana", "")
 	for i := range 3 {
 		err = errors.Join(err, b.AuditLog.Act(ctx, mine, store.Action{Who: "ana", What: fmt.Sprint("thing ", i)}))
 	}
 	for i := range 3 {
-		err = errors.Join(err, b.AuditLog.AppendAuditLog(ctx, store.AuditLogEntry{Who: "ana", What: fmt.Sprint("change ", i), Outcome: store.JournalDone}))
+		err = errors.Join(err, b.AuditLog.Append(ctx, store.AuditLogEntry{Who: "ana", What: fmt.Sprint("change ", i), Outcome: store.JournalDone}))
 	}
-	task, _, asked := b.Control.RecordControlTask(ctx, mine, store.ControlVerify, "look", "ana")
-	claim, begun := b.Control.BeginControlTask(ctx, mine, store.ControlVerify, task.ID, 1)
-	err = errors.Join(err, asked, begun, b.Control.StepControlTask(ctx, claim, store.ControlStep{Result: "seen"}))
+	task, _, asked := b.Control.Record(ctx, mine, store.ControlVerify, "look", "ana")
+	claim, begun := b.Control.Begin(ctx, mine, store.ControlVerify, task.ID, 1)
+	err = errors.Join(err, asked, begun, b.Control.Step(ctx, claim, store.ControlStep{Result: "seen"}))
 	_, _, err2 := b.Access.NewAPIKey(ctx, store.APIKey{Name: "console", Scopes: []string{"read"}}, time.Now())
 	b.refuse(false, refusedRow(4, "c-3"))
 	if err := errors.Join(err, err2, b.Lanes.Pause(ctx, mine, store.Pause{By: "ana", Why: "lunch"})); err != nil {
@@ -250,12 +250,12 @@ func readable(b *book) string {
 		}
 		fmt.Fprintln(&told, string(payload), story)
 	}
-	conn, err := b.Connections.Connection(ctx, mine)
-	history, err2 := b.Connections.ConnectionHistory(ctx, mine)
+	conn, err := b.Connections.Get(ctx, mine)
+	history, err2 := b.Connections.History(ctx, mine)
 	actions, _, err3 := b.AuditLog.Actions(ctx, mine, 100)
-	journal, err4 := b.AuditLog.ReadAuditLog(ctx, store.AuditLogFilter{})
+	journal, err4 := b.AuditLog.Page(ctx, store.AuditLogFilter{})
 	keys, err5 := b.Access.APIKeys(ctx)
-	errands, err6 := b.Control.ControlTasks(ctx, mine, store.ControlVerify)
+	errands, err6 := b.Control.List(ctx, mine, store.ControlVerify)
 	if err := errors.Join(err, err2, err3, err4, err5, err6); err != nil {
 		b.t.Fatal(err)
 	}
@@ -292,7 +292,7 @@ func TestReseal(t *testing.T) {
 		}
 		b := openBook(t, client, store.BatchSpec{})
 		b.Ledger = store.NewLedger(client, old)
-		if b.batch, _, err = b.Batches.OpenBatch(t.Context(), store.BatchSpec{Customer: customer}); err != nil {
+		if b.batch, _, err = b.Batches.Open(t.Context(), store.BatchSpec{Customer: customer}); err != nil {
 			t.Fatal(err)
 		}
 		if err := b.Checks.CheckKeyset(t.Context()); err != nil {
@@ -361,10 +361,10 @@ func TestResealDuringChanges(t *testing.T) {
 		b := openBook(t, client, store.BatchSpec{})
 		b.Ledger = store.NewLedger(client, process(t, path))
 		var err error
-		if b.batch, _, err = b.Batches.OpenBatch(t.Context(), store.BatchSpec{Customer: customer}); err != nil {
+		if b.batch, _, err = b.Batches.Open(t.Context(), store.BatchSpec{Customer: customer}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Connections.AddConnection(t.Context(), connectionOf(customer), "ana", ""); err != nil {
+		if _, err := b.Connections.Add(t.Context(), connectionOf(customer), "ana", ""); err != nil {
 			t.Fatal(err)
 		}
 		ref := b.accept("a", "a@example.com")

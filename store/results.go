@@ -88,8 +88,8 @@ func (l *Batches) Results(ctx context.Context, batch BatchID, f ResultFilter, fr
 	return page, nil
 }
 
-// BatchesOf reads batches in one round trip. The result leaves out unknown ones.
-func (l *Batches) BatchesOf(ctx context.Context, ids ...BatchID) (map[BatchID]Batch, error) {
+// GetAll reads batches in one round trip. The result leaves out unknown ones.
+func (l *Batches) GetAll(ctx context.Context, ids ...BatchID) (map[BatchID]Batch, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -112,14 +112,14 @@ func (l *Batches) BatchesOf(ctx context.Context, ids ...BatchID) (map[BatchID]Ba
 	return batches, nil
 }
 
-// BatchPage lists a customer's batches, newest first. from is "" for the first page, then next of
+// Page lists a customer's batches, newest first. from is "" for the first page, then next of
 // the previous page, which is "" at the end.
-func (l *Batches) BatchPage(ctx context.Context, customer, from string, n int) (batches []Batch, next string, err error) {
+func (l *Batches) Page(ctx context.Context, customer, from string, n int) (batches []Batch, next string, err error) {
 	return l.batchPage(ctx, batchesKey(customer), customer, from, n)
 }
 
-// TestBatchPage is BatchPage for batches of verifications.
-func (l *Batches) TestBatchPage(ctx context.Context, customer, from string, n int) (batches []Batch, next string, err error) {
+// TestPage is BatchPage for batches of verifications.
+func (l *Batches) TestPage(ctx context.Context, customer, from string, n int) (batches []Batch, next string, err error) {
 	return l.batchPage(ctx, testsKey(customer), customer, from, n)
 }
 
@@ -151,7 +151,7 @@ func (l *base) batchPage(ctx context.Context, key, customer, from string, n int)
 			id := BatchID(customer + "-" + member(z))
 			ids, places[id] = append(ids, id), place+"-"+member(z)
 		}
-		read, err := l.Batches.BatchesOf(ctx, ids...)
+		read, err := l.Batches.GetAll(ctx, ids...)
 		if err != nil {
 			return nil, "", err
 		}

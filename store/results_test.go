@@ -103,7 +103,7 @@ func TestBatchesPageByPage(t *testing.T) {
 		for _, n := range []int{1, 3, 11, 50} {
 			var got []store.BatchID
 			for from := ""; ; {
-				page, next, err := b.Batches.BatchPage(t.Context(), customer, from, n)
+				page, next, err := b.Batches.Page(t.Context(), customer, from, n)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -126,7 +126,7 @@ func TestBatchesPageByPage(t *testing.T) {
 				}
 			}
 		}
-		if _, _, err := b.Batches.BatchPage(t.Context(), customer, "yesterday", 5); !errors.Is(err, store.ErrPlace) {
+		if _, _, err := b.Batches.Page(t.Context(), customer, "yesterday", 5); !errors.Is(err, store.ErrPlace) {
 			t.Errorf("a place that is none: %v", err)
 		}
 	})
@@ -136,7 +136,7 @@ func TestBatchesOfLeavesOutUnknownBatches(t *testing.T) {
 	t.Parallel()
 	b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{Job: 7})
 	b.accept("c-1", "c-1@example.com")
-	got, err := b.Batches.BatchesOf(t.Context(), b.batch, "1234-aaaaaaaaaaaaaaaa")
+	got, err := b.Batches.GetAll(t.Context(), b.batch, "1234-aaaaaaaaaaaaaaaa")
 	if err != nil || len(got) != 1 || got[b.batch].Accepted != 1 || got[b.batch].Job != 7 || got[b.batch].Opened.Before(time.Unix(1, 0)) {
 		t.Errorf("%+v, %v", got, err)
 	}

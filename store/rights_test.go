@@ -198,10 +198,10 @@ func TestPublishThatIsRefusedBreaksNothing(t *testing.T) {
 	if was, err := ledger.Lanes.Resume(ctx, customer, "an operator", "a test"); err != nil || !was {
 		t.Errorf("resume: %v, %v", was, err)
 	}
-	if e, _, err := ledger.Control.RecordControlTask(ctx, customer, store.ControlVerify, nil, "an operator"); err != nil || e.State != store.ControlWaiting {
+	if e, _, err := ledger.Control.Record(ctx, customer, store.ControlVerify, nil, "an operator"); err != nil || e.State != store.ControlWaiting {
 		t.Errorf("control task: %+v, %v", e, err)
 	}
-	added, err := ledger.Connections.AddConnection(ctx, store.Connection{Customer: customer, Username: "user", Password: "made-up"}, "an operator", "a test")
+	added, err := ledger.Connections.Add(ctx, store.Connection{Customer: customer, Username: "user", Password: "made-up"}, "an operator", "a test")
 	if err != nil || added.Revision != 1 {
 		t.Errorf("connection: %+v, %v", added, err)
 	}

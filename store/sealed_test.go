@@ -79,13 +79,13 @@ func TestUnreadableControlTaskHidesNoLaterOne(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client(t)
 	lost, l := store.NewLedger(client, newKeys(t)), store.NewLedger(client, newKeys(t))
-	if _, _, err := lost.Control.RecordControlTask(t.Context(), customer, store.ControlJobs, "all", "ana"); err != nil {
+	if _, _, err := lost.Control.Record(t.Context(), customer, store.ControlJobs, "all", "ana"); err != nil {
 		t.Fatal(err)
 	}
-	if e, err := l.Control.LastControlTask(t.Context(), customer, store.ControlJobs); !errors.Is(err, store.ErrNoControlTask) {
+	if e, err := l.Control.Last(t.Context(), customer, store.ControlJobs); !errors.Is(err, store.ErrNoControlTask) {
 		t.Errorf("last: %+v, %v", e, err)
 	}
-	if list, err := l.Control.ControlTasks(t.Context(), customer, store.ControlJobs); err != nil || len(list) != 0 {
+	if list, err := l.Control.List(t.Context(), customer, store.ControlJobs); err != nil || len(list) != 0 {
 		t.Errorf("control tasks: %+v, %v", list, err)
 	}
 }

@@ -28,7 +28,7 @@ func openSweptBook(t *testing.T, client redis.UniversalClient, spec store.BatchS
 	s := &sweptBook{&book{Ledger: store.NewLedger(client, keys, store.WithSimulatedClock()), t: t, redis: client}, time.UnixMilli(1_700_000_000_000)}
 	s.pass(0)
 	spec.Customer = customer
-	if s.batch, _, err = s.Batches.OpenBatch(t.Context(), spec); err != nil {
+	if s.batch, _, err = s.Batches.Open(t.Context(), spec); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -53,7 +53,7 @@ func (s *sweptBook) sweep() store.Swept {
 
 func (s *sweptBook) read() store.Batch {
 	s.t.Helper()
-	b, err := s.Batches.Batch(s.t.Context(), s.batch)
+	b, err := s.Batches.Get(s.t.Context(), s.batch)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -113,11 +113,11 @@ func TestBatchOfAVanishedProducerIsClosed(t *testing.T) {
 
 		// The same key can still complete it.
 		spec.Customer = customer
-		if id, again, err := s.Batches.OpenBatch(t.Context(), spec); err != nil || !again || id != s.batch {
+		if id, again, err := s.Batches.Open(t.Context(), spec); err != nil || !again || id != s.batch {
 			t.Fatalf("opened again: %s, %t, %v", id, again, err)
 		}
 		third := s.accept("c-3", "three@example.com")
-		if err := s.Batches.CloseBatch(t.Context(), s.batch, 1); err != nil {
+		if err := s.Batches.Close(t.Context(), s.batch, 1); err != nil {
 			t.Fatal(err)
 		}
 		s.done(third)
@@ -138,7 +138,7 @@ func TestExpiredBatchesLeaveTheLists(t *testing.T) {
 	local := func(id store.BatchID) string { return string(id)[len(customer)+1:] }
 	// More than a page of them were opened at the same time.
 	for i := range 250 {
-		id, _, err := s.Batches.OpenBatch(t.Context(), store.BatchSpec{Customer: customer, IdempotencyKey: fmt.Sprint(i), Test: i%5 == 0})
+		id, _, err := s.Batches.Open(t.Context(), store.BatchSpec{Customer: customer, IdempotencyKey: fmt.Sprint(i), Test: i%5 == 0})
 		if err != nil {
 			t.Fatal(err)
 		}

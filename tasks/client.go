@@ -179,7 +179,7 @@ func (s *submission) chooseDomain(ctx context.Context) error {
 	if !s.batch.Options.GenerateDummyEmails {
 		return nil
 	}
-	found, err := s.client.ledger.Connections.ConnectionsOf(ctx, s.batch.Customer)
+	found, err := s.client.ledger.Connections.GetAll(ctx, s.batch.Customer)
 	if own := found[s.batch.Customer].DummyDomain; own != "" {
 		s.dummyDomain = own
 	}
@@ -367,7 +367,7 @@ func (s *submission) rowsOf(n int) store.Rows {
 
 // open opens the batch before its first chunk.
 func (s *submission) open(ctx context.Context) error {
-	id, known, err := s.client.ledger.Batches.OpenBatch(ctx, s.spec)
+	id, known, err := s.client.ledger.Batches.Open(ctx, s.spec)
 	if err != nil {
 		return fmt.Errorf("open batch: %w", err)
 	}

@@ -131,7 +131,7 @@ func TestEnqueue(t *testing.T) {
 		if text := fmt.Sprintf("%+v", r.Refused); strings.Contains(text, "ana@") || strings.Contains(text, "Duarte") {
 			t.Errorf("the receipt repeats refused values: %s", text)
 		}
-		if b, err := p.ledger.Batches.Batch(t.Context(), r.Batch); err != nil || b.Refused != 3 || b.Accepted != 2 {
+		if b, err := p.ledger.Batches.Get(t.Context(), r.Batch); err != nil || b.Refused != 3 || b.Accepted != 2 {
 			t.Errorf("batch %+v, %v", b, err)
 		}
 	})
@@ -147,7 +147,7 @@ func TestEnqueue(t *testing.T) {
 		if len(r.Refused) != 3 || r.RefusedRows() != 40 || len(r.Warnings) != 3 || r.MoreWarned != 37 || r.Accepted != 40 || r.Known {
 			t.Errorf("%d refused and %d more, %d warnings and %d more, %d accepted, known %v", len(r.Refused), r.MoreRefused, len(r.Warnings), r.MoreWarned, r.Accepted, r.Known)
 		}
-		if b, err := p.ledger.Batches.Batch(t.Context(), r.Batch); err != nil || b.Refused != 40 {
+		if b, err := p.ledger.Batches.Get(t.Context(), r.Batch); err != nil || b.Refused != 40 {
 			t.Errorf("the batch counts %d refused, %v", b.Refused, err)
 		}
 		again := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: tasks.ReadNDJSON(strings.NewReader(lines.String())), Told: 3})
@@ -211,7 +211,7 @@ func TestEnqueue(t *testing.T) {
 			if !errors.Is(err, store.ErrBatchCancelled) || r.Accepted < 1_020 || r.Accepted > 1_050 {
 				t.Errorf("%s: %v, receipt %+v", submission, err, r)
 			}
-			b, err := p.ledger.Batches.Batch(t.Context(), batch)
+			b, err := p.ledger.Batches.Get(t.Context(), batch)
 			if err != nil || b.Moving() != 0 || b.Ended.IsZero() {
 				t.Errorf("%s: %+v, %v", submission, b, err)
 			}

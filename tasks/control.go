@@ -51,7 +51,7 @@ type controlReference struct {
 // waits or runs, the request joins it, whatever its arguments. args are encoded as JSON; by is the
 // name of the requester.
 func RequestControl(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customer string, kind store.ControlKind, args any, by string) (t store.ControlTask, joined bool, err error) {
-	t, joined, err = ledger.Control.RecordControlTask(ctx, customer, kind, args, by)
+	t, joined, err = ledger.Control.Record(ctx, customer, kind, args, by)
 	if err != nil {
 		return t, false, err
 	}
@@ -117,7 +117,7 @@ func TakeOverErrands(ctx context.Context, client redis.UniversalClient, ledger *
 		return err
 	}
 	for _, e := range left {
-		t, err := ledger.Control.LastControlTask(ctx, e.Customer, e.Kind)
+		t, err := ledger.Control.Last(ctx, e.Customer, e.Kind)
 		if err == nil && !t.State.Ended() {
 			err = EnqueueControl(ctx, client, t, max(time.Until(e.Due), 0))
 		}

@@ -163,7 +163,7 @@ func TestRedisFailsWhileTasksAreEnqueued(t *testing.T) {
 	fails.mu.Lock()
 	fails.left = 10_000 // stop failing
 	fails.mu.Unlock()
-	b, readErr := p.ledger.Batches.Batch(t.Context(), r.Batch)
+	b, readErr := p.ledger.Batches.Get(t.Context(), r.Batch)
 	if readErr != nil {
 		t.Fatal(readErr)
 	}

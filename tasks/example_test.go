@@ -113,7 +113,7 @@ func Example_exportedWhen() {
 func finishOne(ledger *store.Ledger, candidate string) error {
 	ctx := context.Background()
 	spec := store.BatchSpec{Customer: "1234"}
-	batch, _, err := ledger.Batches.OpenBatch(ctx, spec)
+	batch, _, err := ledger.Batches.Open(ctx, spec)
 	if err != nil {
 		return err
 	}

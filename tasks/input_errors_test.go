@@ -29,7 +29,7 @@ func TestBatchEndsAtTheRowLimit(t *testing.T) {
 	if first.Accepted != 2 || len(first.Refused) != 1 {
 		t.Errorf("earlier rows are missing in the receipt: %+v", first)
 	}
-	kept, err := p.ledger.Batches.Batch(t.Context(), first.Batch)
+	kept, err := p.ledger.Batches.Get(t.Context(), first.Batch)
 	if err != nil || kept.Accepted != 2 || kept.Refused != 1 || kept.Closed.IsZero() {
 		t.Errorf("the batch is %+v, %v", kept, err)
 	}
@@ -127,7 +127,7 @@ func TestResubmissionCompletesATruncatedInput(t *testing.T) {
 	if rest, err := send(whole); err != nil || rest.Batch != part.Batch || rest.Accepted != 2 || rest.Again != 1 {
 		t.Errorf("%+v, %v", rest, err)
 	}
-	if b, err := p.ledger.Batches.Batch(t.Context(), part.Batch); err != nil || b.Accepted != 2 || b.Refused != 0 {
+	if b, err := p.ledger.Batches.Get(t.Context(), part.Batch); err != nil || b.Accepted != 2 || b.Refused != 0 {
 		t.Errorf("%+v, %v", b, err)
 	}
 	if states, err := p.ledger.Batches.Outcomes(t.Context(), part.Batch, 0, 10); err != nil || len(states) != 2 || states[1].State != store.Queued {

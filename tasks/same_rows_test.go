@@ -183,7 +183,7 @@ func TestInterruptedSubmissionIsCompleted(t *testing.T) {
 			if _, err := p.try(list(all[:10]...)); !errors.Is(err, store.ErrBatchConflict) {
 				t.Errorf("fewer rows complete it: %v", err)
 			}
-			if b, err := p.ledger.Batches.Batch(t.Context(), part.Batch); err != nil || b.Accepted != part.Accepted {
+			if b, err := p.ledger.Batches.Get(t.Context(), part.Batch); err != nil || b.Accepted != part.Accepted {
 				t.Errorf("other rows left %+v, %v", b, err)
 			}
 			whole, err := p.try(list(all...))
@@ -194,7 +194,7 @@ func TestInterruptedSubmissionIsCompleted(t *testing.T) {
 			if _, err := p.try(broken(13, c.err)); err == nil || errors.Is(err, store.ErrBatchConflict) {
 				t.Errorf("it breaks off again: %v", err)
 			}
-			if b, err := p.ledger.Batches.Batch(t.Context(), part.Batch); err != nil || b.Accepted != 34 || b.Refused != 1 {
+			if b, err := p.ledger.Batches.Get(t.Context(), part.Batch); err != nil || b.Accepted != 34 || b.Refused != 1 {
 				t.Errorf("it is %+v, %v", b, err)
 			}
 			if _, err := p.try(list(append(slices.Clone(all), "more")...)); !errors.Is(err, store.ErrBatchConflict) {
@@ -264,7 +264,7 @@ func TestProducersWithOneKeyAtTheSameTime(t *testing.T) {
 					t.Fatalf("round %d: %v", round, errs)
 				}
 				winner := slices.Index(errs, nil)
-				b, err := p.ledger.Batches.Batch(t.Context(), receipts[winner].Batch)
+				b, err := p.ledger.Batches.Get(t.Context(), receipts[winner].Batch)
 				if err != nil || b.Accepted != len(inputs[winner]) {
 					t.Errorf("round %d: the batch has %d, not %d, %v", round, b.Accepted, len(inputs[winner]), err)
 				}

@@ -37,7 +37,7 @@ func AcceptTest(ctx context.Context, ledger *store.Ledger, conn store.Connection
 	spec := store.BatchSpec{
 		Customer: conn.Customer, IdempotencyKey: key, Job: job, GenerateDummyEmails: true, IncludePreviouslyExported: true, Test: true,
 	}
-	batch, _, err := ledger.Batches.OpenBatch(ctx, spec)
+	batch, _, err := ledger.Batches.Open(ctx, spec)
 	if err != nil {
 		return "", store.Ref{}, err
 	}
@@ -54,7 +54,7 @@ func AcceptTest(ctx context.Context, ledger *store.Ledger, conn store.Connection
 		Export: export, Candidate: store.TestCandidate, EmailHash: hash, Payload: p.Encode(),
 	}}, store.Rows{}, store.ExpressQueue)
 	if err == nil {
-		err = ledger.Batches.CloseBatch(ctx, batch, 0)
+		err = ledger.Batches.Close(ctx, batch, 0)
 	}
 	return batch, store.Ref{Customer: conn.Customer, Export: export}, err
 }

@@ -15,7 +15,7 @@ func (x *run) begin(ctx context.Context) error {
 	if !x.Conn.Stored {
 		return nil
 	}
-	c, err := x.Ledger().Connections.Connection(ctx, x.Customer)
+	c, err := x.Ledger().Connections.Get(ctx, x.Customer)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func beforeOf(r *control.Run) store.ConnectionState {
 
 // abandon restores the connection's previous state.
 func abandon(ctx context.Context, r *control.Run) {
-	c, err := r.Ledger().Connections.Connection(ctx, r.Customer)
+	c, err := r.Ledger().Connections.Get(ctx, r.Customer)
 	if err != nil || c.Below() != store.ConnectionVerifying {
 		return
 	}
@@ -135,12 +135,12 @@ func move(ctx context.Context, r *control.Run, to store.ConnectionState, reason 
 		to = store.ConnectionNew
 	}
 	m := store.ConnectionMove{To: to, Reason: reason, Revision: r.ConnRevision, Who: r.By, Why: by + " " + r.ID}
-	err := r.Ledger().Connections.MoveConnection(ctx, r.Customer, m)
+	err := r.Ledger().Connections.Move(ctx, r.Customer, m)
 	if _, illegal := errors.AsType[*store.ConnectionMoveError](err); illegal && to != store.ConnectionVerifying {
 		via := m
 		via.To, via.Reason = store.ConnectionVerifying, ""
-		if err = r.Ledger().Connections.MoveConnection(ctx, r.Customer, via); err == nil {
-			err = r.Ledger().Connections.MoveConnection(ctx, r.Customer, m)
+		if err = r.Ledger().Connections.Move(ctx, r.Customer, via); err == nil {
+			err = r.Ledger().Connections.Move(ctx, r.Customer, m)
 		}
 	}
 	return err

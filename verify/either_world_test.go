@@ -281,7 +281,7 @@ func TestEitherWorldVerificationTriesSeveralAddresses(t *testing.T) {
 			}
 			var b store.Batch
 			r.eventually("the batch ends", func() bool {
-				b, err = r.ledger.Batches.Batch(t.Context(), receipt.Batch)
+				b, err = r.ledger.Batches.Get(t.Context(), receipt.Batch)
 				return err == nil && !b.Ended.IsZero()
 			})
 			if inv := r.sim.Invariants(); b.Created != n || b.Updated != n || inv.People != before+2*n || len(inv.Violations()) > 0 {

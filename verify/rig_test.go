@@ -89,7 +89,7 @@ func newRig(t *testing.T, o rigOptions) *rig {
 	if o.conn != nil {
 		o.conn(&conn)
 	}
-	stored, err := r.ledger.Connections.AddConnection(t.Context(), conn, "maria", "")
+	stored, err := r.ledger.Connections.Add(t.Context(), conn, "maria", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func (r *rig) verify(args verify.Args) verify.Report {
 	deadline := time.Now().Add(2 * time.Minute)
 	for !e.State.Ended() {
 		var err error
-		if e, err = r.ledger.Control.AwaitControlTask(r.t.Context(), e); err != nil || time.Now().After(deadline) {
+		if e, err = r.ledger.Control.Await(r.t.Context(), e); err != nil || time.Now().After(deadline) {
 			r.t.Fatalf("it does not end: %v, %+v\n%s", err, e, r.logs.String())
 		}
 	}
@@ -154,7 +154,7 @@ func (r *rig) eventually(what string, holds func() bool) {
 
 func (r *rig) connection() store.StoredConnection {
 	r.t.Helper()
-	c, err := r.ledger.Connections.Connection(r.t.Context(), customer)
+	c, err := r.ledger.Connections.Get(r.t.Context(), customer)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -270,10 +270,10 @@ func TestTheTestCandidateIsMadeOnceAndKeptOutOfReports(t *testing.T) {
 	}
 
 	ctx := t.Context()
-	if batches, _, err := r.ledger.Batches.BatchPage(ctx, customer, "", 100); err != nil || len(batches) != 0 {
+	if batches, _, err := r.ledger.Batches.Page(ctx, customer, "", 100); err != nil || len(batches) != 0 {
 		t.Errorf("listed: %+v, %v", batches, err)
 	}
-	tests, _, err := r.ledger.Batches.TestBatchPage(ctx, customer, "", 100)
+	tests, _, err := r.ledger.Batches.TestPage(ctx, customer, "", 100)
 	if err != nil || len(tests) != 3 || !tests[0].Test || tests[0].Ended.IsZero() {
 		t.Errorf("among the tests: %+v, %v", tests, err)
 	}
@@ -282,7 +282,7 @@ func TestTheTestCandidateIsMadeOnceAndKeptOutOfReports(t *testing.T) {
 			t.Errorf("counted among what exports cost: %s", name)
 		}
 	}
-	found, err := r.ledger.Checks.Check(ctx, []string{customer}, store.CheckOptions{})
+	found, err := r.ledger.Checks.Run(ctx, []string{customer}, store.CheckOptions{})
 	if err != nil || len(found) != 1 || len(found[0].Violations) > 0 || found[0].Batches != 3 {
 		t.Errorf("audit: %+v, %v", found, err)
 	}
@@ -306,10 +306,10 @@ func TestATestCandidateThatFailsLeavesNothingBehind(t *testing.T) {
 			if live, err := r.ledger.Recovery.Live(t.Context(), customer); err != nil || live != 0 {
 				t.Errorf("%d exports move, %v", live, err)
 			}
-			if n, err := r.ledger.DeadLetters.CountDead(t.Context(), customer); err != nil || n != 0 {
+			if n, err := r.ledger.DeadLetters.Count(t.Context(), customer); err != nil || n != 0 {
 				t.Errorf("%d dead letters, %v", n, err)
 			}
-			found, err := r.ledger.Checks.Check(t.Context(), []string{customer}, store.CheckOptions{})
+			found, err := r.ledger.Checks.Run(t.Context(), []string{customer}, store.CheckOptions{})
 			if err != nil || len(found) != 1 || len(found[0].Violations) > 0 {
 				t.Errorf("audit: %+v, %v", found, err)
 			}
@@ -344,7 +344,7 @@ func TestAVerificationLetsWaitingExportsGoOn(t *testing.T) {
 		t.Errorf("%s", shown(report))
 	}
 	r.eventually("the export ends", func() bool {
-		b, err := r.ledger.Batches.Batch(t.Context(), receipt.Batch)
+		b, err := r.ledger.Batches.Get(t.Context(), receipt.Batch)
 		return err == nil && b.Created == 1
 	})
 }
@@ -358,7 +358,7 @@ func TestWhoFollowsAVerificationSeesItsChecksOneByOne(t *testing.T) {
 	var states []string
 	for !e.State.Ended() {
 		var err error
-		if e, err = r.ledger.Control.AwaitControlTask(t.Context(), e); err != nil {
+		if e, err = r.ledger.Control.Await(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 		report, err := verify.Read(e)
@@ -384,7 +384,7 @@ func TestAConnectionThatIsChangedMeanwhileIsToBeVerifiedAgain(t *testing.T) {
 	edited := false
 	for !e.State.Ended() {
 		var err error
-		if e, err = r.ledger.Control.AwaitControlTask(t.Context(), e); err != nil {
+		if e, err = r.ledger.Control.Await(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 		report, err := verify.Read(e)
@@ -392,12 +392,12 @@ func TestAConnectionThatIsChangedMeanwhileIsToBeVerifiedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !edited && checkStates(report)["portal 1"] == "running" {
-			conn, err := r.ledger.Connections.Connection(t.Context(), customer)
+			conn, err := r.ledger.Connections.Get(t.Context(), customer)
 			if err != nil {
 				t.Fatal(err)
 			}
 			conn.Source = "another"
-			if _, err := r.ledger.Connections.EditConnection(t.Context(), conn.Connection, conn.Revision, "maria", "a test"); err != nil {
+			if _, err := r.ledger.Connections.Edit(t.Context(), conn.Connection, conn.Revision, "maria", "a test"); err != nil {
 				t.Fatal(err)
 			}
 			edited = true
@@ -410,7 +410,7 @@ func TestAConnectionThatIsChangedMeanwhileIsToBeVerifiedAgain(t *testing.T) {
 	if v.Report.Result != verify.ResultIncomplete || v.Report.State != "" {
 		t.Errorf("%s", shown(v.Report))
 	}
-	if c, err := r.ledger.Connections.Connection(t.Context(), customer); err != nil || c.State != store.ConnectionNew {
+	if c, err := r.ledger.Connections.Get(t.Context(), customer); err != nil || c.State != store.ConnectionNew {
 		t.Errorf("the connection is %s, %v", c.State, err)
 	}
 }
@@ -452,7 +452,7 @@ func TestTheConnectionIsSaidToBeVerifiedMeanwhile(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.verify(verify.Args{NoTestCandidate: true})
-	history, err := r.ledger.Connections.ConnectionHistory(t.Context(), customer)
+	history, err := r.ledger.Connections.History(t.Context(), customer)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func TestDeadLettersOutliveTheirArchivedTasks(t *testing.T) {
 		t.Fatalf("after 61 days %d tasks are trimmed and %d left", n, left)
 	}
 	dead := func() (exports []string) {
-		r.must(r.ledger.DeadLetters.EachDeadLetter(t.Context(), customer, store.DeadFilter{}, func(d store.DeadLetter) bool {
+		r.must(r.ledger.DeadLetters.Each(t.Context(), customer, store.DeadFilter{}, func(d store.DeadLetter) bool {
 			exports = append(exports, d.Export)
 			return true
 		}))

@@ -86,7 +86,7 @@ func TestAuditMemoryIsBounded(t *testing.T) {
 	ctx, ledger := t.Context(), store.NewLedger(client, keys)
 	const p = "ix:{" + customer + "}:"
 	for i := range batches {
-		if _, _, err := ledger.Batches.OpenBatch(ctx, store.BatchSpec{Customer: customer, IdempotencyKey: fmt.Sprint(i)}); err != nil {
+		if _, _, err := ledger.Batches.Open(ctx, store.BatchSpec{Customer: customer, IdempotencyKey: fmt.Sprint(i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -110,7 +110,7 @@ func TestAuditMemoryIsBounded(t *testing.T) {
 
 	size := &replySize{}
 	client.AddHook(size)
-	audits, err := ledger.Checks.Check(ctx, []string{customer}, store.CheckOptions{Late: time.Minute})
+	audits, err := ledger.Checks.Run(ctx, []string{customer}, store.CheckOptions{Late: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestAuditMemoryIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	quick, err := ledger.Checks.QuickCheck(ctx, customer)
+	quick, err := ledger.Checks.Quick(ctx, customer)
 	if err != nil || len(quick) > 0 {
 		t.Errorf("overview: %+v, %v", quick, err)
 	}

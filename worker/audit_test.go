@@ -24,7 +24,7 @@ func (r *rig) auditQueue() []store.Violation {
 
 func (r *rig) auditLedger() []store.Violation {
 	r.t.Helper()
-	audits, err := r.ledger.Checks.Check(r.t.Context(), []string{customer}, store.CheckOptions{Late: 5 * time.Minute, Pause: 50 * time.Millisecond})
+	audits, err := r.ledger.Checks.Run(r.t.Context(), []string{customer}, store.CheckOptions{Late: 5 * time.Minute, Pause: 50 * time.Millisecond})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestAuditDuringARun(t *testing.T) {
 		if found := append(r.auditLedger(), r.auditQueue()...); len(found) > 0 {
 			t.Fatalf("audit %d: %+v", looks, found)
 		}
-		b, err := r.ledger.Batches.Batch(t.Context(), id)
+		b, err := r.ledger.Batches.Get(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
 		}

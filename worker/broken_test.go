@@ -40,7 +40,7 @@ func TestBrokenKeysAffectOneCustomer(t *testing.T) {
 			}
 			f.join(nil)
 			f.expect("the other customer's batch ends", func() bool {
-				b, err := f.ledger.Batches.Batch(t.Context(), theirs)
+				b, err := f.ledger.Batches.Get(t.Context(), theirs)
 				return err == nil && b.Created == 30
 			})
 		})
@@ -58,7 +58,7 @@ func TestBrokenKeysAffectOneCustomer(t *testing.T) {
 			var b store.Batch
 			f.expect("the other customer's batch ends", func() bool {
 				var err error
-				b, err = f.ledger.Batches.Batch(t.Context(), theirs)
+				b, err = f.ledger.Batches.Get(t.Context(), theirs)
 				return err == nil && b.Created == 30
 			})
 			f.expect("the log names the broken customer", func() bool {

@@ -93,7 +93,7 @@ func TestLostNodeAffectsOnlyItsCustomers(t *testing.T) {
 			ended := func(batches ...store.BatchID) func() bool {
 				return func() bool {
 					return !slices.ContainsFunc(batches, func(id store.BatchID) bool {
-						b, err := ledger.Batches.Batch(t.Context(), id)
+						b, err := ledger.Batches.Get(t.Context(), id)
 						return err != nil || b.Created != 1
 					})
 				}

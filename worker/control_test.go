@@ -48,7 +48,7 @@ func (r *rig) ask(customer string) store.ControlTask {
 func (r *rig) controlTask(e store.ControlTask, what string, holds func(store.ControlTask) bool) store.ControlTask {
 	r.t.Helper()
 	r.eventually("the control task "+what, func() bool {
-		now, err := r.ledger.Control.ControlTask(r.t.Context(), e.Customer, e.Kind, e.ID)
+		now, err := r.ledger.Control.Get(r.t.Context(), e.Customer, e.Kind, e.ID)
 		if err != nil {
 			r.t.Fatal(err)
 		}
@@ -348,10 +348,10 @@ func (r *rig) orphan(t store.ControlTask) {
 func TestControlTasksOfEarlierVersionAreConverted(t *testing.T) {
 	r := serving(t, rigOptions{stopped: true}, asksCustomer)
 	ctx := t.Context()
-	waiting, _, err := r.ledger.Control.RecordControlTask(ctx, customer, store.ControlVerify, nil, "maria")
+	waiting, _, err := r.ledger.Control.Record(ctx, customer, store.ControlVerify, nil, "maria")
 	r.must(err)
 	// A task that a worker of that version ran, as its script left it.
-	running, _, err := r.ledger.Control.RecordControlTask(ctx, "1235", store.ControlVerify, nil, "joe")
+	running, _, err := r.ledger.Control.Record(ctx, "1235", store.ControlVerify, nil, "joe")
 	r.must(err)
 	r.must(r.redis.HSet(ctx, "ix:{1235}:errand:"+running.ID, "st", "running", "tk", "1", "le", "1", "wk", "w1", "rq", "r", "began", time.Now().UnixMilli(), "tries", "1").Err())
 	now := float64(time.Now().UnixMicro())
@@ -385,7 +385,7 @@ func TestControlTaskUsesStoredConnection(t *testing.T) {
 	c := r.conn
 	c.Password = "wrong"
 	// The worker is never notified of it.
-	if _, err := r.ledger.Connections.AddConnection(t.Context(), c, "maria", ""); err != nil {
+	if _, err := r.ledger.Connections.Add(t.Context(), c, "maria", ""); err != nil {
 		t.Fatal(err)
 	}
 	if e := r.endedControl(r.ask(customer)); string(e.Result) != `{"reason":"icims_credentials","status":401}` {

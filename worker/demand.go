@@ -156,8 +156,8 @@ func (w *Worker) reschedule(ctx context.Context, customer string, l workload, d 
 	case !listed: // otherwise the customer would be forgotten
 		return false, w.ledger.Lanes.Announce(ctx, customer)
 	case d.next.IsZero():
-		return w.ledger.Lanes.WithdrawLane(ctx, l.announced)
+		return w.ledger.Lanes.Withdraw(ctx, l.announced)
 	default:
-		return w.ledger.Lanes.PostponeLane(ctx, l.announced, w.registry.shared(d.next))
+		return w.ledger.Lanes.Postpone(ctx, l.announced, w.registry.shared(d.next))
 	}
 }

@@ -72,7 +72,7 @@ func TestErasingWhileExportsRun(t *testing.T) {
 			t.Errorf("%s is left in %s", c.ID, key)
 		}
 	}
-	audits, err := r.ledger.Checks.Check(t.Context(), []string{customer}, store.CheckOptions{Late: time.Minute})
+	audits, err := r.ledger.Checks.Run(t.Context(), []string{customer}, store.CheckOptions{Late: time.Minute})
 	if err != nil || len(audits[0].Violations) > 0 {
 		t.Errorf("audit: %+v, %v", audits, err)
 	}

@@ -60,7 +60,7 @@ func TestForgedTaskIsRefused(t *testing.T) {
 			theirs := f.sendTo("1002", 30) // opens the lane
 			m := f.join(nil, f.conns[1])   // serves 1002 alone
 			f.expect("the other customer's batch ends", func() bool {
-				b, err := f.ledger.Batches.Batch(t.Context(), theirs)
+				b, err := f.ledger.Batches.Get(t.Context(), theirs)
 				return err == nil && b.Created == 30
 			})
 			f.expect("the forged task is gone", func() bool {
@@ -81,7 +81,7 @@ func TestForgedTaskIsRefused(t *testing.T) {
 			}
 			f.join(nil) // serves both
 			f.expect("the export is done in its own iCIMS", func() bool {
-				b, err := f.ledger.Batches.Batch(t.Context(), mine)
+				b, err := f.ledger.Batches.Get(t.Context(), mine)
 				return err == nil && b.Created == 1 && len(f.sim.Tenant("1001").People()) == own+1
 			})
 		})
@@ -290,7 +290,7 @@ func TestChangedDestinationIsRefused(t *testing.T) {
 			}
 			r.start()
 			r.eventually("the export is a dead letter", func() bool {
-				d, err := r.ledger.DeadLetters.DeadLetter(t.Context(), store.Ref{Customer: customer, Export: export})
+				d, err := r.ledger.DeadLetters.Get(t.Context(), store.Ref{Customer: customer, Export: export})
 				return err == nil && d.Reason == store.ReasonForged
 			})
 			if r.tenant.PeopleWithEmail(ana().Email) != nil {

@@ -115,7 +115,7 @@ func (h *handler) deleteSettled(ctx context.Context, x *export) {
 // retryDead retries a dead letter if its archived task was run in asynq's web UI or command line.
 // A task that asynq delivers for another reason is archived again.
 func (h *handler) retryDead(ctx context.Context, t *asynq.Task, queue string, one task) (*export, outcome, error) {
-	letter, err := h.lane.ledger.DeadLetters.DeadLetter(ctx, one.Ref)
+	letter, err := h.lane.ledger.DeadLetters.Get(ctx, one.Ref)
 	if err != nil {
 		return nil, outcome{}, err
 	}

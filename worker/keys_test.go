@@ -51,13 +51,13 @@ func TestKeyTableIsComplete(t *testing.T) {
 	if wrong.Dead != 1 {
 		t.Errorf("%+v", wrong)
 	}
-	if _, err := r.ledger.Connections.AddConnection(t.Context(), r.conn, "ana", ""); err != nil {
+	if _, err := r.ledger.Connections.Add(t.Context(), r.conn, "ana", ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := r.ledger.Access.NewAPIKey(t.Context(), store.APIKey{Name: "ana", Scopes: []string{"read"}}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	r.must(r.ledger.AuditLog.AppendAuditLog(t.Context(), store.AuditLogEntry{What: "pause", Customer: customer}))
+	r.must(r.ledger.AuditLog.Append(t.Context(), store.AuditLogEntry{What: "pause", Customer: customer}))
 	if _, err := r.ledger.Candidates.Erase(t.Context(), customer, bulk[0].ID, store.EraseOptions{Who: "ana"}); err != nil {
 		t.Fatal(err)
 	}

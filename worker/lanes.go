@@ -331,7 +331,7 @@ func (w *Worker) runNow(customer string) {
 	err := w.queues.RunLater(customer)
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
-	if err = errors.Join(err, w.ledger.Lanes.WakeLane(ctx, customer)); err != nil {
+	if err = errors.Join(err, w.ledger.Lanes.Wake(ctx, customer)); err != nil {
 		w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("could not run waiting exports now")
 	}
 }

@@ -74,7 +74,7 @@ func TestCustomersAreDistributed(t *testing.T) {
 		f.join(shortWaits)
 		f.expect("all exports are done", func() bool {
 			for _, id := range batches {
-				if b, err := f.ledger.Batches.Batch(t.Context(), id); err != nil || b.Created != 40 {
+				if b, err := f.ledger.Batches.Get(t.Context(), id); err != nil || b.Created != 40 {
 					return false
 				}
 			}
@@ -124,7 +124,7 @@ func TestCustomersAreDistributed(t *testing.T) {
 		for _, c := range f.conns {
 			id := f.sendTo(c.Customer, 1)
 			f.expect("customer "+c.Customer+" is served", func() bool {
-				b, err := f.ledger.Batches.Batch(t.Context(), id)
+				b, err := f.ledger.Batches.Get(t.Context(), id)
 				return err == nil && b.Created == 1
 			})
 			if c.Customer != f.conns[0].Customer && with.opened(c.Customer) == 0 {
@@ -260,7 +260,10 @@ func TestLanesCloseAndWake(t *testing.T) {
 			}
 		}
 		r.finished(last)
-		r.eventually("all exports are done", func() bool { live, err := r.ledger.Recovery.Live(t.Context(), customer); return live == 0 && err == nil })
+		r.eventually("all exports are done", func() bool {
+			live, err := r.ledger.Recovery.Live(t.Context(), customer)
+			return live == 0 && err == nil
+		})
 		r.eventually("the last lane closes", func() bool { return r.logs.Count("lane closed") == r.logs.Count("lane opened") })
 		if at := r.wants(); !at.IsZero() {
 			t.Errorf("the next lane is due at %s", at)
@@ -449,7 +452,7 @@ func TestIdleCustomersCostLittle(t *testing.T) {
 	f := newFleet(t, 1, nil)
 	for i := range 1000 {
 		spec := store.BatchSpec{Customer: strconv.Itoa(1001 + i), IdempotencyKey: "one"}
-		if _, _, err := f.ledger.Batches.OpenBatch(t.Context(), spec); err != nil {
+		if _, _, err := f.ledger.Batches.Open(t.Context(), spec); err != nil {
 			t.Fatal(err)
 		}
 	}

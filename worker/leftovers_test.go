@@ -150,7 +150,7 @@ func TestReserveServesOnlySmallBatches(t *testing.T) {
 		if info.Active > 0 {
 			t.Errorf("%d handlers hold exports of the large batch", info.Active)
 		}
-		b, err := r.ledger.Batches.Batch(t.Context(), id)
+		b, err := r.ledger.Batches.Get(t.Context(), id)
 		return err == nil && !b.Ended.IsZero()
 	})
 }

@@ -84,19 +84,19 @@ func TestOutageReportIsRetried(t *testing.T) {
 		t.Fatal(err)
 	}
 	ledger := store.NewLedger(client, keys)
-	stored, err := ledger.Connections.AddConnection(t.Context(), store.Connection{Customer: "1234", Username: "u", Password: "p", PortalURLs: "x"}, "maria", "")
+	stored, err := ledger.Connections.Add(t.Context(), store.Connection{Customer: "1234", Username: "u", Password: "p", PortalURLs: "x"}, "maria", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	move := func(to store.ConnectionState) {
 		t.Helper()
-		if err := ledger.Connections.MoveConnection(t.Context(), "1234", store.ConnectionMove{To: to, Who: "maria"}); err != nil {
+		if err := ledger.Connections.Move(t.Context(), "1234", store.ConnectionMove{To: to, Who: "maria"}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	is := func(want store.ConnectionState) {
 		t.Helper()
-		if c, err := ledger.Connections.Connection(t.Context(), "1234"); err != nil || c.State != want {
+		if c, err := ledger.Connections.Get(t.Context(), "1234"); err != nil || c.State != want {
 			t.Errorf("it is %s, %v; want %s", c.State, err, want)
 		}
 	}

@@ -81,7 +81,7 @@ func (w *Worker) verifyAfter(customer string) time.Duration {
 
 // mayReverify reports whether a scheduled verification of a connection may run now.
 func (w *Worker) mayReverify(ctx context.Context, c store.Connection, now time.Time) (bool, error) {
-	last, err := w.ledger.Control.LastControlTask(ctx, c.Customer, store.ControlVerify)
+	last, err := w.ledger.Control.Last(ctx, c.Customer, store.ControlVerify)
 	if err != nil && !errors.Is(err, store.ErrNoControlTask) {
 		return false, err
 	}
@@ -89,7 +89,7 @@ func (w *Worker) mayReverify(ctx context.Context, c store.Connection, now time.T
 		return false, nil
 	}
 	if c.Stored {
-		stored, err := w.ledger.Connections.Connection(ctx, c.Customer)
+		stored, err := w.ledger.Connections.Get(ctx, c.Customer)
 		if err != nil {
 			return false, err
 		}

@@ -55,7 +55,7 @@ func TestScheduledVerification(t *testing.T) {
 			if asked == 0 {
 				return
 			}
-			if e, err := r.ledger.Control.LastControlTask(t.Context(), customer, store.ControlVerify); err != nil || e.By != worker.VerifiedBySchedule {
+			if e, err := r.ledger.Control.Last(t.Context(), customer, store.ControlVerify); err != nil || e.By != worker.VerifiedBySchedule {
 				t.Errorf("%+v, %v", e, err)
 			}
 			// Another process, or the next round, does not request a second one.
@@ -73,7 +73,7 @@ func TestSweepRequestsDueVerifications(t *testing.T) {
 		conn.Profile = store.TenantProfile{VerifiedAt: time.Now().Add(-9 * 24 * time.Hour).UnixMilli()}
 	}})
 	r.eventually("the verification is requested", func() bool {
-		e, err := r.ledger.Control.LastControlTask(t.Context(), customer, store.ControlVerify)
+		e, err := r.ledger.Control.Last(t.Context(), customer, store.ControlVerify)
 		return err == nil && e.By == worker.VerifiedBySchedule
 	})
 }

@@ -43,7 +43,7 @@ func TestKeyRotationWhileExportsRun(t *testing.T) {
 	first := r.send(tasks.ToJob(job), tasks.Options{}, people(*rotated/2)...)
 	r.start()
 	r.eventually("a part is done", func() bool {
-		b, err := r.ledger.Batches.Batch(t.Context(), first)
+		b, err := r.ledger.Batches.Get(t.Context(), first)
 		return err == nil && b.Created > *rotated/10
 	})
 
@@ -100,7 +100,7 @@ func sealAll(t *testing.T, ledger *store.Ledger, customer string) func(*store.Le
 	t.Helper()
 	ctx, now := t.Context(), time.Now()
 	spec := store.BatchSpec{Customer: customer}
-	batch, _, err := ledger.Batches.OpenBatch(ctx, spec)
+	batch, _, err := ledger.Batches.Open(ctx, spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,27 +113,27 @@ func sealAll(t *testing.T, ledger *store.Ledger, customer string) func(*store.Le
 		t.Fatal(err)
 	}
 	conn := store.Connection{Customer: customer, Username: "export-user", Password: password}
-	_, err1 := ledger.Connections.AddConnection(ctx, conn, "ana", "new")
+	_, err1 := ledger.Connections.Add(ctx, conn, "ana", "new")
 	_, token, err2 := ledger.Access.NewAPIKey(ctx, store.APIKey{Name: "console"}, now)
-	_, err3 := ledger.JobLists.SaveJobs(ctx, customer, store.JobList{Jobs: []store.ListedJob{{ID: 7, Title: "Baker"}}}, 1, now)
+	_, err3 := ledger.JobLists.Save(ctx, customer, store.JobList{Jobs: []store.ListedJob{{ID: 7, Title: "Baker"}}}, 1, now)
 	err = errors.Join(err1, err2, err3,
 		ledger.Finish(ctx, claim, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_server_error", Entry: &store.Entry{What: "dead"}}),
-		ledger.Batches.CloseBatch(ctx, batch, 0),
+		ledger.Batches.Close(ctx, batch, 0),
 		ledger.Lanes.Pause(ctx, customer, store.Pause{By: "ana", Why: "lunch"}),
-		ledger.AuditLog.AppendAuditLog(ctx, store.AuditLogEntry{Who: "ana", What: "pause", Customer: customer, Outcome: store.JournalDone}))
+		ledger.AuditLog.Append(ctx, store.AuditLogEntry{Who: "ana", What: "pause", Customer: customer, Outcome: store.JournalDone}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return func(after *store.Ledger) {
 		t.Helper()
-		c, err1 := after.Connections.Connection(ctx, customer)
-		history, err2 := after.Connections.ConnectionHistory(ctx, customer)
+		c, err1 := after.Connections.Get(ctx, customer)
+		history, err2 := after.Connections.History(ctx, customer)
 		_, err3 := after.Access.CheckAPIKey(ctx, token, now)
-		jobs, err4 := after.JobLists.Jobs(ctx, customer, store.JobList{})
+		jobs, err4 := after.JobLists.Get(ctx, customer, store.JobList{})
 		story, err5 := after.Timeline(ctx, ref)
 		payload, err6 := after.DeadLetters.Payload(ctx, ref)
 		actions, closed, err7 := after.AuditLog.Actions(ctx, customer, 10)
-		journal, err8 := after.AuditLog.ReadAuditLog(ctx, store.AuditLogFilter{})
+		journal, err8 := after.AuditLog.Page(ctx, store.AuditLogFilter{})
 		if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
 			t.Errorf("sealed values: %v", err)
 			return

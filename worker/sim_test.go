@@ -289,7 +289,7 @@ func (w *world) verify(batches []store.BatchID, sum *tally) {
 	}
 	w.verifyPermits(complain)
 	for _, id := range batches {
-		b, err := w.ledger.Batches.Batch(ctx, id)
+		b, err := w.ledger.Batches.Get(ctx, id)
 		if err != nil {
 			complain("batch: %v", err)
 			continue

@@ -549,7 +549,7 @@ func (w *world) accept(spec store.BatchSpec, candidates []tasks.Candidate) store
 	ctx := context.Background()
 	w.setClock()
 	spec.Customer = "1234"
-	id, _, err := w.ledger.Batches.OpenBatch(ctx, spec)
+	id, _, err := w.ledger.Batches.Open(ctx, spec)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -569,7 +569,7 @@ func (w *world) accept(spec store.BatchSpec, candidates []tasks.Candidate) store
 		}
 		w.scheduled = append(w.scheduled, scheduledTask{time.Now(), task{Ref: store.Ref{Customer: "1234", Export: e.Export}, Express: express}})
 	}
-	if err := w.ledger.Batches.CloseBatch(ctx, id, 0); err != nil {
+	if err := w.ledger.Batches.Close(ctx, id, 0); err != nil {
 		w.t.Fatal(err)
 	}
 	return id

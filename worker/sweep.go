@@ -225,7 +225,7 @@ func (s *sweep) scan(ctx context.Context, busy []string) error {
 		if err != nil {
 			return err
 		}
-		dead, err := s.ledger.DeadLetters.CountDead(ctx, customer)
+		dead, err := s.ledger.DeadLetters.Count(ctx, customer)
 		if err != nil {
 			return err
 		}

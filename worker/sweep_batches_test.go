@@ -38,7 +38,7 @@ func TestTheSweepClosesAbandonedBatches(t *testing.T) {
 	}()
 	var id store.BatchID
 	r.eventually("the first rows are accepted", func() bool {
-		open, err := r.ledger.Batches.OpenBatches(t.Context(), customer)
+		open, err := r.ledger.Batches.AllOpen(t.Context(), customer)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +68,7 @@ func TestTheSweepClosesAbandonedBatches(t *testing.T) {
 		t.Errorf("%+v", receipt)
 	}
 	r.eventually("the remaining exports end too", func() bool {
-		b, err := r.ledger.Batches.Batch(t.Context(), id)
+		b, err := r.ledger.Batches.Get(t.Context(), id)
 		return err == nil && b.Created == before+1 && !b.Abandoned && !b.Ended.IsZero()
 	})
 	r.clean()

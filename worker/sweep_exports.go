@@ -44,7 +44,7 @@ func (s *sweep) visit(ctx context.Context, customer string, now time.Time) error
 	if err != nil {
 		return err
 	}
-	dead, err := s.ledger.DeadLetters.CountDead(ctx, customer)
+	dead, err := s.ledger.DeadLetters.Count(ctx, customer)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func TestSweep(t *testing.T) {
 		r.kill(last, store.NormalQueue, time.Second)
 		r.start()
 		r.eventually("it is done", func() bool { return r.outcomes(id)[999].State == store.Done })
-		if b, err := r.ledger.Batches.Batch(t.Context(), id); err != nil || b.Moving() < 500 {
+		if b, err := r.ledger.Batches.Get(t.Context(), id); err != nil || b.Moving() < 500 {
 			t.Errorf("done after all but %d others, %v", b.Moving(), err)
 		}
 		// The rest does not matter.

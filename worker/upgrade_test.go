@@ -134,7 +134,7 @@ func (u *upgraded) tenants(customer string) {
 // all returns the customer's batches.
 func (u *upgraded) all(customer string) []store.Batch {
 	u.t.Helper()
-	batches, _, err := u.ledger.Batches.BatchPage(u.t.Context(), customer, "", 100)
+	batches, _, err := u.ledger.Batches.Page(u.t.Context(), customer, "", 100)
 	u.must(err)
 	return batches
 }
@@ -312,12 +312,12 @@ func TestUpgradeFromPreviousVersion(t *testing.T) {
 func (u *upgraded) controlDone(customer string, kind store.ControlKind) {
 	u.t.Helper()
 	u.eventually(fmt.Sprintf("%s of %s ends", kind, customer), func() bool {
-		task, err := u.ledger.Control.LastControlTask(u.t.Context(), customer, kind)
+		task, err := u.ledger.Control.Last(u.t.Context(), customer, kind)
 		u.must(err)
 		return task.State.Ended()
 	})
 	// Requests from long ago expire.
-	if task, err := u.ledger.Control.LastControlTask(u.t.Context(), customer, kind); err != nil || task.State != store.ControlDone && task.Failure != store.ControlExpired {
+	if task, err := u.ledger.Control.Last(u.t.Context(), customer, kind); err != nil || task.State != store.ControlDone && task.Failure != store.ControlExpired {
 		u.t.Errorf("%s of %s: %+v, %v", kind, customer, task, err)
 	}
 }

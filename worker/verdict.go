@@ -144,7 +144,7 @@ func verdictOf(o outcome) (store.ConnectionState, store.Reason) {
 // here. Success only restores a refused or failing connection, and an outage only degrades a
 // connected one. Verification decides everything else.
 func (w *Worker) setConnectionState(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error {
-	c, err := w.ledger.Connections.Connection(ctx, conn.Customer)
+	c, err := w.ledger.Connections.Get(ctx, conn.Customer)
 	if errors.Is(err, store.ErrNoConnection) || errors.Is(err, store.ErrSealed) {
 		return nil
 	}
@@ -161,7 +161,7 @@ func (w *Worker) setConnectionState(ctx context.Context, conn store.Connection, 
 	if below == to || to == store.ConnectionConnected && !bad || to == store.ConnectionDegraded && below != store.ConnectionConnected {
 		return nil
 	}
-	err = w.ledger.Connections.MoveConnection(ctx, conn.Customer, store.ConnectionMove{
+	err = w.ledger.Connections.Move(ctx, conn.Customer, store.ConnectionMove{
 		To: to, Reason: reason, Revision: c.Revision, Who: "worker " + w.id, Why: "as iCIMS answers",
 	})
 	if _, changed := errors.AsType[*store.ConnectionChangedError](err); changed {

@@ -40,7 +40,7 @@ func TestVerdictsChangeConnectionState(t *testing.T) {
 			}
 			ledger := store.NewLedger(client, keys)
 			w := New(client, ledger, DefaultSettings(), icims.HostPolicy{}, zerolog.Nop())
-			stored, err := ledger.Connections.AddConnection(t.Context(), store.Connection{Customer: "1234", Username: "u", Password: "p", PortalURLs: "x"}, "maria", "")
+			stored, err := ledger.Connections.Add(t.Context(), store.Connection{Customer: "1234", Username: "u", Password: "p", PortalURLs: "x"}, "maria", "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,7 +49,7 @@ func TestVerdictsChangeConnectionState(t *testing.T) {
 				if to == c.from {
 					reason = c.reason
 				}
-				if err := ledger.Connections.MoveConnection(t.Context(), "1234", store.ConnectionMove{To: to, Reason: reason, Who: "maria"}); err != nil {
+				if err := ledger.Connections.Move(t.Context(), "1234", store.ConnectionMove{To: to, Reason: reason, Who: "maria"}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -58,7 +58,7 @@ func TestVerdictsChangeConnectionState(t *testing.T) {
 			if err := w.setConnectionState(t.Context(), use, c.told, store.ReasonBreakerOpen); err != nil {
 				t.Fatal(err)
 			}
-			now, err := ledger.Connections.Connection(t.Context(), "1234")
+			now, err := ledger.Connections.Get(t.Context(), "1234")
 			if err != nil || now.Below() != c.want {
 				t.Errorf("%s, %v; want %s", now.Below(), err, c.want)
 			}
@@ -67,7 +67,7 @@ func TestVerdictsChangeConnectionState(t *testing.T) {
 			if err := w.setConnectionState(t.Context(), edited, store.AccessDenied, ""); err != nil {
 				t.Fatal(err)
 			}
-			if after, err := ledger.Connections.Connection(t.Context(), "1234"); err != nil || after.Below() != c.want {
+			if after, err := ledger.Connections.Get(t.Context(), "1234"); err != nil || after.Below() != c.want {
 				t.Errorf("a verdict on other settings: %s, %v", after.Below(), err)
 			}
 		})

@@ -141,7 +141,7 @@ func TestLaggingReplicaMakesNoDuplicates(t *testing.T) {
 	batch := r.send(tasks.ToJob(job), tasks.Options{}, people(n)...)
 	r.made(100)
 	r.eventually("the replica has caught up", func() bool {
-		b, err := store.NewLedger(follower, r.ledger.Keys()).Batches.Batch(ctx, batch)
+		b, err := store.NewLedger(follower, r.ledger.Keys()).Batches.Get(ctx, batch)
 		return err == nil && b.Created > 0
 	})
 	// The replica receives nothing from now on.

@@ -259,7 +259,7 @@ func TestNewBatchSettlesDeadLetters(t *testing.T) {
 			t.Errorf("timeline %+v", last)
 		}
 	}
-	if n, err := r.ledger.DeadLetters.CountDead(t.Context(), customer); err != nil || n != 1 {
+	if n, err := r.ledger.DeadLetters.Count(t.Context(), customer); err != nil || n != 1 {
 		t.Errorf("%d dead letters, %v", n, err)
 	}
 	r.clean()
@@ -279,7 +279,7 @@ func TestSettledDeadLettersLeaveTheArchive(t *testing.T) {
 	if right := r.run(tasks.ToJob(job), included, all[:2]...); right.Created+right.Updated != 2 {
 		t.Fatalf("batch %+v", right)
 	}
-	if n, err := r.ledger.DeadLetters.CountDead(t.Context(), customer); err != nil || n != 1 {
+	if n, err := r.ledger.DeadLetters.Count(t.Context(), customer); err != nil || n != 1 {
 		t.Fatalf("%d dead letters, %v", n, err)
 	}
 	r.eventually("one task is archived", func() bool { return len(r.archived()) == 1 })

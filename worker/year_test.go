@@ -67,7 +67,7 @@ func (y *year) pass() {
 func (y *year) batch(spec store.BatchSpec, closed bool, candidates ...string) (store.BatchID, []store.Ref) {
 	y.t.Helper()
 	ctx, keys := y.t.Context(), y.ledger.Keys()
-	id, _, err := y.ledger.Batches.OpenBatch(ctx, spec)
+	id, _, err := y.ledger.Batches.Open(ctx, spec)
 	y.must(err)
 	var refs []store.Ref
 	for _, c := range candidates {
@@ -77,7 +77,7 @@ func (y *year) batch(spec store.BatchSpec, closed bool, candidates ...string) (s
 		refs = append(refs, store.Ref{Customer: spec.Customer, Export: e.Export})
 	}
 	if closed {
-		y.must(y.ledger.Batches.CloseBatch(ctx, id, 0))
+		y.must(y.ledger.Batches.Close(ctx, id, 0))
 	}
 	return id, refs
 }
@@ -133,7 +133,7 @@ func (y *year) day(customer string, day int) {
 		y.must(err)
 	}
 	y.must(y.ledger.AuditLog.RecordBreaker(ctx, customer, name("w"), "open"))
-	_, _, err = y.ledger.Control.RecordControlTask(ctx, customer, store.ControlVerify, nil, "ana")
+	_, _, err = y.ledger.Control.Record(ctx, customer, store.ControlVerify, nil, "ana")
 	y.must(err)
 	_, err = y.ledger.Recovery.SweepBatches(ctx, customer, worker.DefaultAbandonedAfter)
 	y.must(err)

@@ -172,7 +172,7 @@ func TestReceiptHasJobTitleAndWarning(t *testing.T) {
 	r := newRig(t)
 	listed := store.ListedJob{ID: 7, Title: "Data Engineer", Read: time.Now().UTC().Truncate(time.Minute)}
 	list := store.JobList{AsOf: time.Now(), Portals: r.portals, ListCalls: 1, Jobs: []store.ListedJob{listed}}
-	if _, err := r.ledger.JobLists.SaveJobs(t.Context(), customer, list, 1, time.Now()); err != nil {
+	if _, err := r.ledger.JobLists.Save(t.Context(), customer, list, 1, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	for job, want := range map[int64]client.Sent{7: {JobTitle: "Data Engineer"}, 9: {JobWarning: "Job 9 is not on the portals"}} {

@@ -65,7 +65,7 @@ func newRig(t *testing.T, change ...func(*api.Deps)) *rig {
 		Limits:  store.Limits{CallsPerSecond: 500, Burst: 50, InFlight: 16, CallsPerDay: 1_000_000},
 		Profile: testrig.Verified(),
 	}.WithDefaults()
-	if _, err := ledger.Connections.AddConnection(t.Context(), conn, "a test", ""); err != nil {
+	if _, err := ledger.Connections.Add(t.Context(), conn, "a test", ""); err != nil {
 		t.Fatal(err)
 	}
 	deps := api.Deps{Redis: redisClient, Ledger: ledger, Producer: tasks.NewClient(redisClient, ledger), Hosts: hosts, Log: zerolog.Nop()}

@@ -291,7 +291,7 @@ func TestCancelBatchFromTheConsole(t *testing.T) {
 	path := "/customers/1234/batches/" + string(batch)
 	p := w.person(api.ScopeExport, mine)
 	p.get(path+"/cancel").wants(t, http.StatusOK, "<strong>2 waiting exports</strong> will be canceled", "Cancel 2 exports", `name="why"`)
-	if b, err := w.ledger.Batches.Batch(t.Context(), batch); err != nil || b.Cancelled != 0 {
+	if b, err := w.ledger.Batches.Get(t.Context(), batch); err != nil || b.Cancelled != 0 {
 		t.Fatalf("asking cancels: %+v, %v", b, err)
 	}
 	p.post(path+"/cancel", url.Values{"why": {"  "}}).wants(t, http.StatusUnprocessableEntity, `aria-invalid="true"`, "Missing. Give a reason", "Cancel 2 exports")

@@ -31,7 +31,7 @@ func entered(change ...string) url.Values {
 // stored returns customer 1234's connection.
 func (r *rig) stored() store.StoredConnection {
 	r.t.Helper()
-	c, err := r.ledger.Connections.Connection(r.t.Context(), mine)
+	c, err := r.ledger.Connections.Get(r.t.Context(), mine)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestFormShowsProblemsAndKeepsValues(t *testing.T) {
 			got := r.person(api.ScopeAdmin, mine).post("/connections/new", c.form)
 			got.wants(t, http.StatusUnprocessableEntity, append(c.has, `role="alert"`, `aria-invalid="true"`)...)
 			got.lacks(t, secret, "<script>alert")
-			if _, err := r.ledger.Connections.Connection(t.Context(), mine); err == nil {
+			if _, err := r.ledger.Connections.Get(t.Context(), mine); err == nil {
 				t.Error("it was entered")
 			}
 		})
@@ -190,10 +190,10 @@ func TestEditKeepsThePasswordAndOtherSettings(t *testing.T) {
 	before := r.connected(func(c *store.Connection) {
 		c.PortalURLs, c.LinkedInField = portalURL+","+strings.TrimSuffix(portalURL, "1")+"2", "field51001"
 	})
-	if err := r.ledger.Connections.MoveConnection(t.Context(), mine, store.ConnectionMove{To: store.ConnectionVerifying, Who: "w"}); err != nil {
+	if err := r.ledger.Connections.Move(t.Context(), mine, store.ConnectionMove{To: store.ConnectionVerifying, Who: "w"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.ledger.Connections.MoveConnection(t.Context(), mine, store.ConnectionMove{To: store.ConnectionConnected, Who: "w"}); err != nil {
+	if err := r.ledger.Connections.Move(t.Context(), mine, store.ConnectionMove{To: store.ConnectionConnected, Who: "w"}); err != nil {
 		t.Fatal(err)
 	}
 	p := r.person(api.ScopeAdmin, mine)
@@ -244,7 +244,7 @@ func TestTwoEditorsDoNotOverwriteEachOther(t *testing.T) {
 	form.Set("source", "Mine")
 	other := r.stored().Connection
 	other.Source, other.Password = "<b>Theirs</b>", ""
-	if _, err := r.ledger.Connections.EditConnection(t.Context(), other, 1, "joe", "quick & first"); err != nil {
+	if _, err := r.ledger.Connections.Edit(t.Context(), other, 1, "joe", "quick & first"); err != nil {
 		t.Fatal(err)
 	}
 	got := p.post("/connections/1234/edit", form)
@@ -273,7 +273,7 @@ func TestRemovedConnectionCanBeAddedAgain(t *testing.T) {
 	form := fields(p.get("/connections/1234/edit").text)
 	form.Set("go", "save")
 	form.Set("why", "late")
-	if err := r.ledger.Connections.RemoveConnection(t.Context(), mine, 1, "joe", "they left"); err != nil {
+	if err := r.ledger.Connections.Remove(t.Context(), mine, 1, "joe", "they left"); err != nil {
 		t.Fatal(err)
 	}
 	p.post("/connections/1234/edit", form).wants(t, http.StatusPreconditionFailed, "The customer has no connection")

@@ -34,7 +34,7 @@ func (w ward) makeDeadLetters() (jobless store.BatchID, ids []string) {
 
 func (w ward) deadLeft(customer string) int64 {
 	w.t.Helper()
-	n, err := w.ledger.DeadLetters.CountDead(w.t.Context(), customer)
+	n, err := w.ledger.DeadLetters.Count(w.t.Context(), customer)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func TestTransferDeadLetters(t *testing.T) {
 // latest returns the customer's newest batch.
 func (w ward) latest(customer string) string {
 	w.t.Helper()
-	ids, err := w.ledger.Batches.OpenBatches(w.t.Context(), customer)
+	ids, err := w.ledger.Batches.AllOpen(w.t.Context(), customer)
 	if err != nil || len(ids) == 0 {
 		w.t.Fatalf("%d batches, %v", len(ids), err)
 	}
@@ -136,7 +136,7 @@ func TestTransferLinksToItsBatches(t *testing.T) {
 	w.makeDead(store.ReasonJobNotFound, testrig.NoJob, plain[0], again[0])
 	p := w.person(api.ScopeOperate)
 	got := p.post(deadLetters+"/transfer", url.Values{"all": {"1"}, "job": {"1709"}, "why": {"x"}})
-	batches, err := w.ledger.Batches.OpenBatches(t.Context(), mine)
+	batches, err := w.ledger.Batches.AllOpen(t.Context(), mine)
 	if err != nil || len(batches) != 2 {
 		t.Fatalf("%+v, %v", batches, err)
 	}

@@ -16,7 +16,7 @@ func (w ward) move(customer string, moves ...store.ConnectionMove) {
 	w.t.Helper()
 	for _, m := range moves {
 		m.Who = "a test"
-		if err := w.ledger.Connections.MoveConnection(w.t.Context(), customer, m); err != nil {
+		if err := w.ledger.Connections.Move(w.t.Context(), customer, m); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -45,7 +45,7 @@ func TestExportFormShowsObstacles(t *testing.T) {
 		"a connection that was removed": {
 			api.ScopeExport, func(w ward) {
 				w.connect(mine)
-				if err := w.ledger.Connections.RemoveConnection(w.t.Context(), mine, 0, "a test", ""); err != nil {
+				if err := w.ledger.Connections.Remove(w.t.Context(), mine, 0, "a test", ""); err != nil {
 					w.t.Fatal(err)
 				}
 			}, []string{`class="note bad">This customer ` + absent}, nil,

@@ -62,7 +62,7 @@ func csvOf(ids ...string) string {
 // batches returns the customer's batches, latest first.
 func (w ward) batches() []store.Batch {
 	w.t.Helper()
-	all, _, err := w.ledger.Batches.BatchPage(w.t.Context(), mine, "", 100)
+	all, _, err := w.ledger.Batches.Page(w.t.Context(), mine, "", 100)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -317,7 +317,7 @@ func TestFileIsStreamed(t *testing.T) {
 		case got := <-answered:
 			t.Fatalf("half of it was answered %d: %s", got.StatusCode, got.text)
 		case <-time.After(10 * time.Millisecond):
-			if b, err := w.ledger.Batches.Batch(t.Context(), batch); err == nil {
+			if b, err := w.ledger.Batches.Get(t.Context(), batch); err == nil {
 				accepted = b.Accepted // before the rest was sent
 			}
 		}
@@ -329,7 +329,7 @@ func TestFileIsStreamed(t *testing.T) {
 	if got := <-answered; got.StatusCode != http.StatusSeeOther {
 		t.Fatalf("%d: %s", got.StatusCode, got.text)
 	}
-	if b, err := w.ledger.Batches.Batch(t.Context(), batch); err != nil || b.Accepted != 3000 {
+	if b, err := w.ledger.Batches.Get(t.Context(), batch); err != nil || b.Accepted != 3000 {
 		t.Errorf("%+v, %v", b, err)
 	}
 }

@@ -24,7 +24,7 @@ func (r *rig) moved(reason store.Reason, states ...store.ConnectionState) {
 		if i == len(states)-1 {
 			move.Reason = reason
 		}
-		if err := r.ledger.Connections.MoveConnection(r.t.Context(), mine, move); err != nil {
+		if err := r.ledger.Connections.Move(r.t.Context(), mine, move); err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -154,7 +154,7 @@ func TestConnectionPageShowsSettingsAndHistory(t *testing.T) {
 	r.connected(func(c *store.Connection) { c.Source, c.LinkedInField, c.Limits.InFlight = markup, "field51001", 2 })
 	other := r.stored().Connection
 	other.Username = "<i>user</i>"
-	if _, err := r.ledger.Connections.EditConnection(t.Context(), other, 1, "joe", markup); err != nil {
+	if _, err := r.ledger.Connections.Edit(t.Context(), other, 1, "joe", markup); err != nil {
 		t.Fatal(err)
 	}
 	admin := r.person(api.ScopeAdmin).get("/connections/1234")
@@ -172,7 +172,7 @@ func TestCustomerWithoutConnectionIsToldAboutTheFile(t *testing.T) {
 	r := newRig(t)
 	r.person(api.ScopeAdmin).get("/connections/1234").wants(t, http.StatusOK, "no connection", "connections file", `href="/connections/new?customer=1234"`, "Verify now", "Test Candidate (icims-export)", "or to skip the test person")
 	r.connected()
-	if err := r.ledger.Connections.RemoveConnection(t.Context(), mine, 0, "joe", "they left"); err != nil {
+	if err := r.ledger.Connections.Remove(t.Context(), mine, 0, "joe", "they left"); err != nil {
 		t.Fatal(err)
 	}
 	got := r.person(api.ScopeAdmin).get("/connections/1234")

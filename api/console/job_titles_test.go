@@ -43,7 +43,7 @@ func TestJobsAreShownWithKnownTitles(t *testing.T) {
 			got.lacks(t, "<b>Bold")
 		})
 	}
-	if asked, err := w.ledger.Control.ControlTasks(t.Context(), mine, store.ControlJobs); err != nil || len(asked) != 0 {
+	if asked, err := w.ledger.Control.List(t.Context(), mine, store.ControlJobs); err != nil || len(asked) != 0 {
 		t.Errorf("the list was asked for anew: %+v, %v", asked, err)
 	}
 }

@@ -23,7 +23,7 @@ func (r *rig) connected(change ...func(*store.Connection)) store.StoredConnectio
 	for _, f := range change {
 		f(&c)
 	}
-	stored, err := r.ledger.Connections.AddConnection(r.t.Context(), c, "maria", "a new customer")
+	stored, err := r.ledger.Connections.Add(r.t.Context(), c, "maria", "a new customer")
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func (r *rig) connected(change ...func(*store.Connection)) store.StoredConnectio
 // listed gives the customer with a connection a fresh list of jobs.
 func (r *rig) listed(list ...store.ListedJob) {
 	r.t.Helper()
-	stored, err := r.ledger.Connections.Connection(r.t.Context(), mine)
+	stored, err := r.ledger.Connections.Get(r.t.Context(), mine)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func (r *rig) listed(list ...store.ListedJob) {
 		list[i].Read = r.now.Now().UTC().Truncate(time.Minute)
 	}
 	kept := store.JobList{AsOf: r.now.Now(), Portals: jobs.PortalsHash(r.ledger, mine, jobs.PortalNames(portals)), ListCalls: 1, Jobs: list}
-	if _, err := r.ledger.JobLists.SaveJobs(r.t.Context(), mine, kept, 1, r.now.Now()); err != nil {
+	if _, err := r.ledger.JobLists.Save(r.t.Context(), mine, kept, 1, r.now.Now()); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -178,7 +178,7 @@ func TestRefreshJobs(t *testing.T) {
 	if page := p.get(got.to()); !page.has("Refreshing jobs from iCIMS", "Refreshing…") {
 		t.Errorf("%s", page.text)
 	}
-	asked, err := r.ledger.Control.ControlTasks(t.Context(), mine, store.ControlJobs)
+	asked, err := r.ledger.Control.List(t.Context(), mine, store.ControlJobs)
 	if err != nil || len(asked) != 1 {
 		t.Errorf("asked for %+v, %v", asked, err)
 	}

@@ -85,7 +85,7 @@ func TestIncompleteReadBackSaysWhy(t *testing.T) {
 		"failed": {store.ControlStep{To: store.ControlFailed, Failure: store.ControlSealed}, []string{"Nothing was read back", "keyset cannot open the connection"}},
 		"clean":  {store.ControlStep{To: store.ControlDone, Result: readback.Findings{Result: readback.ResultComplete}}, []string{"Everything arrived", "iCIMS has what was sent."}},
 	} {
-		e, _, err := r.ledger.Control.RecordControlTask(t.Context(), mine, store.ControlReadBack, readback.Args{}, "maria")
+		e, _, err := r.ledger.Control.Record(t.Context(), mine, store.ControlReadBack, readback.Args{}, "maria")
 		if err != nil {
 			t.Fatal(err)
 		}

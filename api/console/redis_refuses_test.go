@@ -33,7 +33,7 @@ func TestPagesNameARefusingRedis(t *testing.T) {
 			_, refs := testrig.Accept(t, r.ledger, "1234", 1709, testrig.Numbered(0, 2)...)
 			testrig.GiveUp(t, r.ledger, "job_not_found", testrig.NoJob, refs[0])
 			conn := store.Connection{Customer: "1234", Username: "export-user", Password: "hunter2-hunter2", PortalURLs: "https://api.icims.com/customers/1234/search/portals/1?staleness=0"}
-			if _, err := r.ledger.Connections.AddConnection(t.Context(), conn, "a test", ""); err != nil {
+			if _, err := r.ledger.Connections.Add(t.Context(), conn, "a test", ""); err != nil {
 				t.Fatal(err)
 			}
 			p, key := r.person(api.ScopeAdmin), r.key(api.ScopeRead)

@@ -179,7 +179,7 @@ func TestBatchShowsRefusedRows(t *testing.T) {
 	}
 	content.WriteString("dee@example.com,Dee,Quillfeather,dee@example.com\n")
 	p.send(exportPath, "a.csv", content.String(), "key", newKey(), "job", "7").wants(t, http.StatusOK, "keeps them")
-	batches, _, err := w.ledger.Batches.BatchPage(t.Context(), mine, "", 10)
+	batches, _, err := w.ledger.Batches.Page(t.Context(), mine, "", 10)
 	if err != nil || len(batches) != 1 {
 		t.Fatalf("%+v, %v", batches, err)
 	}
@@ -220,7 +220,7 @@ func TestBatchWithoutRefusedRowsSaysSo(t *testing.T) {
 	id, _ := w.accept(mine, 7, "c-1")
 	p := w.person(api.ScopeRead, mine)
 	p.get("/customers/1234/batches/"+string(id)).lacks(t, "Refused rows")
-	if err := w.ledger.Batches.CloseBatch(t.Context(), id, 3); err != nil {
+	if err := w.ledger.Batches.Close(t.Context(), id, 3); err != nil {
 		t.Fatal(err)
 	}
 	p.get("/customers/1234/batches/"+string(id)).wants(t, http.StatusOK, "Refused rows", "Details are not available")

@@ -165,7 +165,7 @@ func TestAccessEndsForUploadsOfPages(t *testing.T) {
 			}
 			batch := store.BatchID(w.ledger.Keys().BatchID(mine, key))
 			accepted := func() int {
-				b, err := w.ledger.Batches.Batch(t.Context(), batch)
+				b, err := w.ledger.Batches.Get(t.Context(), batch)
 				if err != nil {
 					return 0
 				}

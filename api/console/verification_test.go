@@ -15,7 +15,7 @@ import (
 // begun requests a verification and claims it, as a worker would.
 func (r *rig) begun(args verify.Args) store.ControlClaim {
 	r.t.Helper()
-	if _, _, err := r.ledger.Control.RecordControlTask(r.t.Context(), mine, store.ControlVerify, args, "maria"); err != nil {
+	if _, _, err := r.ledger.Control.Record(r.t.Context(), mine, store.ControlVerify, args, "maria"); err != nil {
 		r.t.Fatal(err)
 	}
 	return testrig.BeginControl(r.t, r.ledger, mine, store.ControlVerify)
@@ -23,7 +23,7 @@ func (r *rig) begun(args verify.Args) store.ControlClaim {
 
 func (r *rig) step(claim store.ControlClaim, step store.ControlStep) {
 	r.t.Helper()
-	if err := r.ledger.Control.StepControlTask(r.t.Context(), claim, step); err != nil {
+	if err := r.ledger.Control.Step(r.t.Context(), claim, step); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -56,7 +56,7 @@ func TestVerifyFromTheForm(t *testing.T) {
 			if got.StatusCode != http.StatusSeeOther || !strings.HasPrefix(got.to(), "/customers/1234/verifications/") {
 				t.Fatalf("%d to %q: %s", got.StatusCode, got.to(), got.text)
 			}
-			asked, err := r.ledger.Control.ControlTasks(t.Context(), mine, store.ControlVerify)
+			asked, err := r.ledger.Control.List(t.Context(), mine, store.ControlVerify)
 			if err != nil || len(asked) != 1 {
 				t.Fatalf("%+v, %v", asked, err)
 			}
@@ -86,12 +86,12 @@ func TestChecksAppearAsTheyEnd(t *testing.T) {
 	r := newRig(t)
 	r.connected()
 	p := r.person(api.ScopeRead, mine)
-	if _, _, err := r.ledger.Control.RecordControlTask(t.Context(), mine, store.ControlVerify, verify.Args{}, "maria"); err != nil {
+	if _, _, err := r.ledger.Control.Record(t.Context(), mine, store.ControlVerify, verify.Args{}, "maria"); err != nil {
 		t.Fatal(err)
 	}
 	claim := func() store.ControlClaim {
 		p.get("/connections/1234").wants(t, http.StatusOK, "Verification in progress")
-		list, err := r.ledger.Control.ControlTasks(t.Context(), mine, store.ControlVerify)
+		list, err := r.ledger.Control.List(t.Context(), mine, store.ControlVerify)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -65,7 +65,7 @@ func (w ward) connect(customer string) {
 		Customer: customer, Username: "export-user", Password: "hunter2-hunter2",
 		PortalURLs: "https://api.icims.com/customers/" + customer + "/search/portals/1?staleness=0",
 	}
-	if _, err := w.ledger.Connections.AddConnection(w.t.Context(), conn, "a test", ""); err != nil {
+	if _, err := w.ledger.Connections.Add(w.t.Context(), conn, "a test", ""); err != nil {
 		w.t.Fatal(err)
 	}
 }

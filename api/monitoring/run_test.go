@@ -140,7 +140,7 @@ func TestNothingPersonalIsShownDuringARun(t *testing.T) {
 		}
 		return len(need) == 0 || t.Failed()
 	})
-	if b, err := r.ledger.Batches.Batch(t.Context(), batch); err != nil || b.Moving() == 0 {
+	if b, err := r.ledger.Batches.Get(t.Context(), batch); err != nil || b.Moving() == 0 {
 		t.Fatalf("the run is over: %+v, %v", b, err)
 	}
 

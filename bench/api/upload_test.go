@@ -164,7 +164,7 @@ func (s *stage) empty() {
 		s.b.Fatal(err)
 	}
 	conn := store.Connection{Customer: customer, Username: "export-user", Password: "made-up", PortalURLs: "https://api.icims.com/customers/" + customer + "/search/portals/1"}
-	if _, err := s.ledger.Connections.AddConnection(ctx, conn, "a benchmark", ""); err != nil {
+	if _, err := s.ledger.Connections.Add(ctx, conn, "a benchmark", ""); err != nil {
 		s.b.Fatal(err)
 	}
 	var err error

@@ -43,7 +43,7 @@ func (r *rig) enqueue(customer string, n int) store.BatchID {
 // unfinished returns how many exports of a batch have not ended.
 func (r *rig) unfinished(id store.BatchID) int {
 	r.b.Helper()
-	batch, err := r.ledger.Batches.Batch(r.b.Context(), id)
+	batch, err := r.ledger.Batches.Get(r.b.Context(), id)
 	if err != nil {
 		r.b.Fatal(err)
 	}

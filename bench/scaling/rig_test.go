@@ -114,7 +114,7 @@ func (r *rig) await(batches ...store.BatchID) {
 	defer tick.Stop()
 	for _, id := range batches {
 		for {
-			state, err := observer.Batches.Batch(r.b.Context(), id)
+			state, err := observer.Batches.Get(r.b.Context(), id)
 			if err != nil {
 				r.b.Fatal(err)
 			}

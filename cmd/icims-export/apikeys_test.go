@@ -52,7 +52,7 @@ func TestAPIKeyIsCreatedListedAndRevoked(t *testing.T) {
 	if listed := decode[[]store.APIKey](t, w.call("apikeys", "list", "--all", "--json").out); len(listed) != 1 {
 		t.Errorf("listed are %+v", listed)
 	}
-	page, err := w.ledger.AuditLog.ReadAuditLog(t.Context(), store.AuditLogFilter{})
+	page, err := w.ledger.AuditLog.Page(t.Context(), store.AuditLogFilter{})
 	if err != nil {
 		t.Fatal(err)
 	}

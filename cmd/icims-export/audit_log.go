@@ -54,7 +54,7 @@ func (o *operator) logEntry(ctx context.Context, e *store.AuditLogEntry, custome
 		defer cancel()
 		for _, e.Customer = range customers {
 			e.At, e.Outcome = time.Time{}, outcome
-			if err := o.Ledger.AuditLog.AppendAuditLog(ctx, *e); err != nil {
+			if err := o.Ledger.AuditLog.Append(ctx, *e); err != nil {
 				return err
 			}
 		}

@@ -51,7 +51,7 @@ func (c *journalCommand) Run(ctx context.Context, p *process) error {
 			return err
 		}
 	}
-	removed, err := o.Ledger.AuditLog.CheckAuditLog(ctx)
+	removed, err := o.Ledger.AuditLog.Check(ctx)
 	if err != nil {
 		return o.lost(err)
 	}
@@ -78,7 +78,7 @@ func (o *operator) journal(ctx context.Context, f store.AuditLogFilter, limit in
 	var entries []store.AuditLogEntry
 	for {
 		f.Limit = limit - len(entries)
-		page, err := o.Ledger.AuditLog.ReadAuditLog(ctx, f)
+		page, err := o.Ledger.AuditLog.Page(ctx, f)
 		if err != nil {
 			return nil, err
 		}

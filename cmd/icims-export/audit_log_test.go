@@ -101,7 +101,7 @@ func TestShowAuditLog(t *testing.T) {
 // journal returns the whole audit log, oldest first.
 func (w *ward) journal() []store.AuditLogEntry {
 	w.t.Helper()
-	page, err := w.ledger.AuditLog.ReadAuditLog(w.t.Context(), store.AuditLogFilter{Limit: 1000})
+	page, err := w.ledger.AuditLog.Page(w.t.Context(), store.AuditLogFilter{Limit: 1000})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func TestCancel(t *testing.T) {
 	}
 	r = w.call("cancel", "--customer=1234", "--why=they left", "--patience=0s")
 	r.wantAll(t, "2 exports canceled, and the candidates' data purged.")
-	if b, err := w.ledger.Batches.Batch(t.Context(), other); err != nil || b.Cancelled != 2 || b.Moving() != 0 {
+	if b, err := w.ledger.Batches.Get(t.Context(), other); err != nil || b.Cancelled != 2 || b.Moving() != 0 {
 		t.Errorf("%+v, %v", b, err)
 	}
 	if live, _ := w.ledger.Recovery.Live(t.Context(), "99"); live != 2 {

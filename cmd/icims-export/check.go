@@ -83,7 +83,7 @@ func (c *checkCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return o.lost(err)
 	}
-	removed, err := o.Ledger.AuditLog.CheckAuditLog(ctx)
+	removed, err := o.Ledger.AuditLog.Check(ctx)
 	if err != nil {
 		return o.lost(err)
 	}

@@ -25,7 +25,7 @@ func (w *ward) exported(n int) {
 		w.t.Fatal(err)
 	}
 	testrig.Eventually(w.t, "the batch ends", func() bool {
-		b, err := w.ledger.Batches.Batch(w.t.Context(), receipt.Batch)
+		b, err := w.ledger.Batches.Get(w.t.Context(), receipt.Batch)
 		return err == nil && !b.Ended.IsZero()
 	}, nil)
 }

@@ -267,7 +267,7 @@ func changedMeanwhile(e *store.ConnectionChangedError) error {
 
 // stored reads a customer's stored connection.
 func (o *operator) stored(ctx context.Context, customer string) (store.StoredConnection, error) {
-	c, err := o.Ledger.Connections.Connection(ctx, customer)
+	c, err := o.Ledger.Connections.Get(ctx, customer)
 	switch {
 	case errors.Is(err, store.ErrNoConnection), err == nil && !c.Below().Kept():
 		return c, failed("customer %s has no stored connection: icims-export connection add adds one, icims-export connection list shows all", customer)

@@ -36,7 +36,7 @@ func (c *connectionListCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	all, err := o.Ledger.Connections.AllConnections(ctx)
+	all, err := o.Ledger.Connections.All(ctx)
 	unread, _ := errors.AsType[*store.UnreadError](err)
 	if err != nil && (unread == nil || len(all) == 0) {
 		return o.lost(err)
@@ -143,7 +143,7 @@ func (c *connectionShowCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	stored, err := o.Ledger.Connections.Connection(ctx, c.Customer)
+	stored, err := o.Ledger.Connections.Get(ctx, c.Customer)
 	if errors.Is(err, store.ErrNoConnection) {
 		return failed("customer %s has no stored connection: add one with icims-export connection add", c.Customer)
 	}
@@ -151,7 +151,7 @@ func (c *connectionShowCommand) Run(ctx context.Context, p *process) error {
 		return o.lost(err)
 	}
 	v := connectionView{admin.ViewConnection(stored, hosts)}
-	if v.History, err = o.Ledger.Connections.ConnectionHistory(ctx, c.Customer); err != nil {
+	if v.History, err = o.Ledger.Connections.History(ctx, c.Customer); err != nil {
 		return o.lost(err)
 	}
 	if c.JSON {

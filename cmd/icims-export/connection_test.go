@@ -67,7 +67,7 @@ func TestConnectionIsAddedEditedShownAndRemoved(t *testing.T) {
 	r = calls(statusDone, "edit", "1234", "--password-file="+w.file(t, "password", testPassword+"\n"), "--why=the new one")
 	r.wantAll(t, "was changed: revision 3")
 	calls(statusDone, "edit", "1234", "limits.in_flight=3", "--why=x").wantAll(t, "was left as it was: revision 3")
-	if c, err := w.ledger.Connections.Connection(t.Context(), "1234"); err != nil || c.Password != testPassword || c.Limits.InFlight != 3 {
+	if c, err := w.ledger.Connections.Get(t.Context(), "1234"); err != nil || c.Password != testPassword || c.Limits.InFlight != 3 {
 		t.Errorf("%+v, %v", c, err)
 	}
 
@@ -111,7 +111,7 @@ func TestConnectionIsImportedFromTheFile(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	w.call("connection", "add", "1234", "--import", "source=Imported").wantStatus(t, statusDone)
-	c, err := w.ledger.Connections.Connection(t.Context(), "1234")
+	c, err := w.ledger.Connections.Get(t.Context(), "1234")
 	if err != nil || c.Password != testPassword || c.Source != "Imported" || c.LinkedInField != "field51001" || c.Limits.Burst != 500 {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -147,7 +147,7 @@ func TestWorkerFollowsTheStoresConnections(t *testing.T) {
 	w.call("connection", "edit", "1234", "--password-env=TEST_ICIMS_PASSWORD", "--why=mended").wantStatus(t, statusDone)
 	batch := store.BatchID(w.ledger.Keys().BatchID("1234", "k"))
 	w.until("with the right one the exports go on", func(c store.StoredConnection) bool {
-		b, err := w.ledger.Batches.Batch(ctx, batch)
+		b, err := w.ledger.Batches.Get(ctx, batch)
 		return err == nil && b.Created == 2
 	})
 	dummies := 0
@@ -160,7 +160,7 @@ func TestWorkerFollowsTheStoresConnections(t *testing.T) {
 		t.Errorf("%d people have an address of the customer's own domain, want 1", dummies)
 	}
 	var history []string
-	events, err := w.ledger.Connections.ConnectionHistory(ctx, "1234")
+	events, err := w.ledger.Connections.History(ctx, "1234")
 	for _, e := range events {
 		history = append(history, e.What+" "+string(e.To))
 	}
@@ -215,7 +215,7 @@ func (w *ward) until(what string, holds func(store.StoredConnection) bool) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
 	for {
-		c, err := w.ledger.Connections.Connection(ctx, "1234")
+		c, err := w.ledger.Connections.Get(ctx, "1234")
 		if err == nil && holds(c) {
 			return
 		}

@@ -46,7 +46,7 @@ func noteChange(ledger *store.Ledger, r *http.Request, c monitoring.Change) (fun
 	enter := func(outcome store.AuditLogOutcome) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), longest)
 		defer cancel()
-		return ledger.AuditLog.AppendAuditLog(ctx, store.AuditLogEntry{
+		return ledger.AuditLog.Append(ctx, store.AuditLogEntry{
 			At: time.Now(), Request: request, Outcome: outcome, Who: who.Name, Key: who.Key, What: "asynq " + c.What, Customer: c.Customer, Object: c.Object(),
 		})
 	}

@@ -104,7 +104,7 @@ func (c *deadAct) run(ctx context.Context, p *process, d deadAction) error {
 func (o *operator) withDeadLetters(ctx context.Context, customers []string) ([]string, error) {
 	var with []string
 	for _, customer := range customers {
-		n, err := o.Ledger.DeadLetters.CountDead(ctx, customer)
+		n, err := o.Ledger.DeadLetters.Count(ctx, customer)
 		if err != nil {
 			return nil, o.lost(err)
 		}

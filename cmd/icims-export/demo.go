@@ -115,7 +115,7 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 	settings.TaskRetention = p.settings.TaskRetention
 	w := worker.New(client, ledger, settings, hosts, p.logger(zerolog.ErrorLevel))
 	w.TraceTo(provider)
-	added, err := ledger.Connections.AddConnection(ctx, conn, "the demo", "to show how it works")
+	added, err := ledger.Connections.Add(ctx, conn, "the demo", "to show how it works")
 	if err != nil {
 		return err
 	}

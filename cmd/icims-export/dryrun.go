@@ -89,7 +89,7 @@ func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[t
 // the one in the file, else the defaults.
 func (c *exportCommand) planned(ctx context.Context, p *process, look *operator) (store.Connection, error) {
 	if look != nil {
-		if stored, err := look.Ledger.Connections.Connection(ctx, c.Customer); err == nil && stored.Below().Kept() {
+		if stored, err := look.Ledger.Connections.Get(ctx, c.Customer); err == nil && stored.Below().Kept() {
 			return stored.WithDefaults(), nil
 		}
 	}

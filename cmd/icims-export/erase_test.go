@@ -43,7 +43,7 @@ func TestErase(t *testing.T) {
 	r.wantAll(t, "1 ended export anonymized, the success marker removed", "/linkTo/people/17")
 
 	w.call("show", "1234", "c-00002").wantStatus(t, statusFailed)
-	if b, err := w.ledger.Batches.Batch(t.Context(), batch); err != nil || b.Accepted != 4 || b.Cancelled != 2 || b.Created != 1 || b.Moving() != 1 {
+	if b, err := w.ledger.Batches.Get(t.Context(), batch); err != nil || b.Accepted != 4 || b.Cancelled != 2 || b.Created != 1 || b.Moving() != 1 {
 		t.Errorf("%+v, %v", b, err)
 	}
 	w.call("audit").wantStatus(t, statusDone)

@@ -169,7 +169,7 @@ func (c *exportCommand) addForecast(ctx context.Context, p *process, r *report, 
 	if r.jobWarning = service.JobWarning(ctx, c.Customer, c.Job); r.jobWarning != "" {
 		p.sayf("! %s", r.jobWarning)
 	}
-	b, err := ledger.Batches.Batch(ctx, r.receipt.Batch)
+	b, err := ledger.Batches.Get(ctx, r.receipt.Batch)
 	if err != nil || b.Moving() == 0 {
 		return
 	}

@@ -285,7 +285,7 @@ func TestExportRefusesOtherRowsWithTheSameKey(t *testing.T) {
 			t.Errorf("%s: got %s%s", name, r.errors, r.out)
 		}
 	}
-	b, err := w.ledger.Batches.Batch(t.Context(), sent.Batch)
+	b, err := w.ledger.Batches.Get(t.Context(), sent.Batch)
 	if err != nil || b.Accepted != 1 || b.Refused != 2 {
 		t.Errorf("the batch is %+v, %v", b, err)
 	}

@@ -51,7 +51,7 @@ func (f *follower) follow(ctx context.Context) (store.Batch, error) {
 	defer tick.Stop()
 	var looked, foretold time.Time
 	for {
-		b, err := f.ledger.Batches.Batch(ctx, f.batch)
+		b, err := f.ledger.Batches.Get(ctx, f.batch)
 		if ctx.Err() != nil {
 			return b, context.Cause(ctx)
 		}

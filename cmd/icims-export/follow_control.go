@@ -34,7 +34,7 @@ func (f *controlFollower) follow(ctx context.Context, t store.ControlTask, wait 
 		}
 		next, stop := context.WithTimeout(ctx, refreshPatience)
 		var err error
-		t, err = f.Ledger.Control.AwaitControlTask(next, t)
+		t, err = f.Ledger.Control.Await(next, t)
 		stop()
 		switch {
 		case ctx.Err() != nil:

@@ -23,7 +23,7 @@ func TestFollow(t *testing.T) {
 		client := redis.NewClient(&redis.Options{Addr: server.Addr(), MaxRetries: -1})
 		t.Cleanup(func() { client.Close() })
 		ledger := store.NewLedger(client, keys)
-		id, _, err := ledger.Batches.OpenBatch(t.Context(), store.BatchSpec{Customer: "1234"})
+		id, _, err := ledger.Batches.Open(t.Context(), store.BatchSpec{Customer: "1234"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +33,7 @@ func TestFollow(t *testing.T) {
 	t.Run("a Redis outage is reported once and waited for", func(t *testing.T) {
 		said := &watch{text: "Redis is still loading its data (\"LOADING"}
 		server, f, id := begin(t, said)
-		if err := f.ledger.Batches.CloseBatch(t.Context(), id, 0); err != nil {
+		if err := f.ledger.Batches.Close(t.Context(), id, 0); err != nil {
 			t.Fatal(err)
 		}
 		server.SetError("LOADING its data")

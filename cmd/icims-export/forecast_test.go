@@ -89,7 +89,7 @@ func TestExportSaysWhatBlocksIt(t *testing.T) {
 		"no connection":                       {func(*ward) {}, "77", "connections.yml has no usable connection for customer 77; unless the workers' own file has one, exports wait."},
 		"a connection in the store alone": {func(w *ward) {
 			c := store.Connection{Customer: "78", Username: "u", Password: "p", LinkedInField: "field51001", PortalURLs: w.origin + "/customers/78/search/portals/1?staleness=0"}
-			if _, err := w.ledger.Connections.AddConnection(w.t.Context(), c, "ana", "new"); err != nil {
+			if _, err := w.ledger.Connections.Add(w.t.Context(), c, "ana", "new"); err != nil {
 				w.t.Fatal(err)
 			}
 		}, "78", ""},

@@ -75,7 +75,7 @@ func TestKeysAreRotatedResealedAndDropped(t *testing.T) {
 // keyChanges returns the key changes in the audit log, latest first.
 func (w *ward) keyChanges() string {
 	w.t.Helper()
-	page, err := store.NewLedger(w.redis, w.keys()).AuditLog.ReadAuditLog(w.t.Context(), store.AuditLogFilter{})
+	page, err := store.NewLedger(w.redis, w.keys()).AuditLog.Page(w.t.Context(), store.AuditLogFilter{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

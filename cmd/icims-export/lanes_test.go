@@ -146,7 +146,7 @@ func TestManyLanes(t *testing.T) {
 		if err := w.ledger.Lanes.Pause(t.Context(), fmt.Sprint(5000+i), store.Pause{By: "ana", Why: "x"}); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := w.ledger.Batches.OpenBatch(t.Context(), store.BatchSpec{Customer: fmt.Sprint(5000 + i)}); err != nil {
+		if _, _, err := w.ledger.Batches.Open(t.Context(), store.BatchSpec{Customer: fmt.Sprint(5000 + i)}); err != nil {
 			t.Fatal(err)
 		}
 	}

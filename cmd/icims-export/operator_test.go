@@ -110,7 +110,7 @@ func TestManyDeadLetters(t *testing.T) {
 	defer tick.Stop()
 	deadline := time.After(3 * time.Minute)
 	for {
-		got, err := w.ledger.Batches.Batch(t.Context(), b)
+		got, err := w.ledger.Batches.Get(t.Context(), b)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -48,7 +48,7 @@ func (w *ward) enqueued(job int64, candidates ...tasks.Candidate) store.BatchID 
 
 func (w *ward) batch(id store.BatchID) store.Batch {
 	w.t.Helper()
-	b, err := w.ledger.Batches.Batch(w.t.Context(), id)
+	b, err := w.ledger.Batches.Get(w.t.Context(), id)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestAsynqsArchiveHoldsTheDeadLetters(t *testing.T) {
 			if d.Reason != why[prefix] {
 				t.Errorf("%s died of %s", d.Candidate, d.Reason)
 			}
-			letter, err := w.ledger.DeadLetters.DeadLetter(t.Context(), store.Ref{Customer: "1234", Export: d.Export})
+			letter, err := w.ledger.DeadLetters.Get(t.Context(), store.Ref{Customer: "1234", Export: d.Export})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -191,7 +191,7 @@ func TestAsynqsArchiveHoldsTheDeadLetters(t *testing.T) {
 		for _, d := range page.DeadLetters {
 			overAPI[d.Export] = d.Reason
 		}
-		if n, err := w.ledger.DeadLetters.CountDead(t.Context(), "1234"); err != nil || int(n) != dead || len(cli) != dead {
+		if n, err := w.ledger.DeadLetters.Count(t.Context(), "1234"); err != nil || int(n) != dead || len(cli) != dead {
 			t.Errorf("the ledger counts %d dead letters, %v, and the command lists %d of %d", n, err, len(cli), dead)
 		}
 		if diff := cmp.Diff(cli, ledger) + cmp.Diff(cli, overAPI); diff != "" {

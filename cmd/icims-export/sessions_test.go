@@ -56,7 +56,7 @@ func TestSessionsCommand(t *testing.T) {
 	if listed := decode[[]store.Session](t, w.call("sessions", "list", "--json").out); len(listed) != 1 || listed[0].ID != two {
 		t.Errorf("listed: %+v", listed)
 	}
-	page, err := w.ledger.AuditLog.ReadAuditLog(t.Context(), store.AuditLogFilter{})
+	page, err := w.ledger.AuditLog.Page(t.Context(), store.AuditLogFilter{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	// paused the customer.
 	keys, _ := readKeyset(p.settings, p.warn)
 	ledger := newLedger(client, keys, p.settings)
-	b, err := ledger.Batches.Batch(ctx, id)
+	b, err := ledger.Batches.Get(ctx, id)
 	if errors.Is(err, store.ErrNoBatch) {
 		return failed("batch %s does not exist in this Redis; its results may have expired (ICIMS_EXPORT_RESULT_RETENTION)", id)
 	}

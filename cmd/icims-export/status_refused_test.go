@@ -74,7 +74,7 @@ func TestStatusWithoutRefusedRowDetails(t *testing.T) {
 	if r := w.call("status", string(batch), "--refused"); r.status != statusDone || r.out != "row\tline\tcandidate\tfield\treason\tmessage\tremedy\n" {
 		t.Errorf("none: %+v", r)
 	}
-	if err := w.ledger.Batches.CloseBatch(t.Context(), batch, 3); err != nil {
+	if err := w.ledger.Batches.Close(t.Context(), batch, 3); err != nil {
 		t.Fatal(err)
 	}
 	if r := w.call("status", string(batch), "--refused"); !strings.Contains(r.errors, "Rows refused: 3. Details are available for 0.") {

@@ -22,7 +22,7 @@ func TestVerifyPrintsEachCheckAndResult(t *testing.T) {
 		t.Errorf("what was found out is not told: %s", r.errors)
 	}
 	r.wantNone(t, testPassword)
-	if c, err := w.ledger.Connections.Connection(t.Context(), "1234"); err != nil || c.State != store.ConnectionConnected {
+	if c, err := w.ledger.Connections.Get(t.Context(), "1234"); err != nil || c.State != store.ConnectionConnected {
 		t.Errorf("%+v, %v", c, err)
 	}
 

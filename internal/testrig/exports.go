@@ -34,7 +34,7 @@ func Accept(t testing.TB, l *store.Ledger, customer string, job int64, candidate
 func AcceptAs(t testing.TB, l *store.Ledger, spec store.BatchSpec, candidates ...string) (store.BatchID, []store.Ref) {
 	t.Helper()
 	ctx, keys, customer := t.Context(), l.Keys(), spec.Customer
-	batch, _, err := l.Batches.OpenBatch(ctx, spec)
+	batch, _, err := l.Batches.Open(ctx, spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func AcceptAs(t testing.TB, l *store.Ledger, spec store.BatchSpec, candidates ..
 			t.Fatal(err)
 		}
 	}
-	if err := l.Batches.CloseBatch(ctx, batch, 0); err != nil {
+	if err := l.Batches.Close(ctx, batch, 0); err != nil {
 		t.Fatal(err)
 	}
 	return batch, refs

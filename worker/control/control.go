@@ -186,7 +186,7 @@ func (t *Tasks) process(ctx context.Context, task *asynq.Task, customer string, 
 		return redeliver.Waiting(waitsForRedis, faultPause)
 	}
 	try, last := tasks.ControlAttempt(ctx)
-	claim, err := t.Ledger.Control.BeginControlTask(ctx, customer, kind, id, try)
+	claim, err := t.Ledger.Control.Begin(ctx, customer, kind, id, try)
 	switch {
 	case errors.Is(err, store.ErrControlTaskLost):
 		write(task, "ended before")
@@ -247,7 +247,7 @@ func (t *Tasks) passOn(r *Run) error {
 // connectionOf reads a customer's connection from the store, since this process may not have
 // loaded its last change. Customers that the store does not have use the connections file.
 func (t *Tasks) connectionOf(ctx context.Context, customer string) (store.Connection, int64, error) {
-	c, err := t.Ledger.Connections.Connection(ctx, customer)
+	c, err := t.Ledger.Connections.Get(ctx, customer)
 	switch {
 	case errors.Is(err, store.ErrNoConnection):
 		conn, known := t.FileConnection(customer)

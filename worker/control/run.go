@@ -97,7 +97,7 @@ func (r *Run) Report(ctx context.Context, result any) error {
 	if data, err := json.Marshal(result); err == nil {
 		r.Result = data
 	}
-	return r.tasks.Ledger.Control.StepControlTask(ctx, r.claim, store.ControlStep{Result: result, Calls: r.CallsMade()})
+	return r.tasks.Ledger.Control.Step(ctx, r.claim, store.ControlStep{Result: result, Calls: r.CallsMade()})
 }
 
 // ErrExportWaits means that the export has not ended, for lack of time or because calls are not
@@ -234,7 +234,7 @@ func (t *Tasks) fail(ctx context.Context, r *Run, result any, err error) error {
 func (t *Tasks) record(r *Run, s store.ControlStep) error {
 	ctx, cancel := context.WithTimeout(context.Background(), recordTime)
 	defer cancel()
-	err := t.Ledger.Control.StepControlTask(ctx, r.claim, s)
+	err := t.Ledger.Control.Step(ctx, r.claim, s)
 	switch {
 	case errors.Is(err, store.ErrControlTaskLost):
 		return t.lost(r)

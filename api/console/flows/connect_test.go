@@ -72,7 +72,7 @@ func TestConnectionIsAddedExplainedAndCorrected(t *testing.T) {
 	b.sees("connected", "paused", "Paused by Kim: their iCIMS is being maintained", "not verified")
 	b.audit("integrations")
 
-	c, err := s.ledger.Connections.Connection(t.Context(), customer)
+	c, err := s.ledger.Connections.Get(t.Context(), customer)
 	if err != nil || c.State != store.ConnectionConnected {
 		t.Errorf("the connection is %q, %v", c.State, err)
 	}

@@ -162,7 +162,7 @@ func (s *service) connect(change ...func(*store.Connection)) {
 	for _, f := range change {
 		f(&c)
 	}
-	added, err := s.ledger.Connections.AddConnection(s.t.Context(), c.WithDefaults(), "a test", "")
+	added, err := s.ledger.Connections.Add(s.t.Context(), c.WithDefaults(), "a test", "")
 	if err != nil {
 		s.t.Fatal(err)
 	}
