@@ -13,10 +13,14 @@ import (
 
 // hides returns a rig whose tenant hides schools whose names begin with "Hidden" and names only the
 // collection when it refuses one.
-func hides(t *testing.T) *rig {
+func hides(t *testing.T, changes ...func(*icimstest.Behavior)) *rig {
 	t.Helper()
+	world := icimstest.Behavior{EntryProblemNames: icimstest.Collection, UnknownListValue: icimstest.Refuse}
+	for _, change := range changes {
+		change(&world)
+	}
 	return newRig(t, rigOptions{
-		sim: behaving(icimstest.Behavior{EntryProblemNames: icimstest.Collection, UnknownListValue: icimstest.Refuse}),
+		sim: behaving(world),
 		tenant: func(c *icimstest.TenantConfig) {
 			hidden := []string{"Hidden"}
 			for i := range 40 {
@@ -42,6 +46,24 @@ func TestEitherWorldRefusedEntriesCostNoOthers(t *testing.T) {
 		}
 		r.whole(b, len(all))
 	})
+	for _, treated := range []string{icimstest.Warn, icimstest.WarnCollection} {
+		t.Run("saved with a warning: "+treated, func(t *testing.T) {
+			t.Parallel()
+			r := hides(t, func(b *icimstest.Behavior) { b.UnknownListValue = treated })
+			all := people(30)
+			for i := range all {
+				all[i].Education = []tasks.Education{{School: "Porto", Degree: "MSc"}, {School: "Hidden"}}
+				if i%3 == 0 {
+					all[i].Education = []tasks.Education{{School: "Porto", Degree: "MSc"}}
+				}
+			}
+			b := r.run(tasks.ToJob(job), tasks.Options{}, all...)
+			if withEducation, _, schools := r.history("education", "school"); withEducation != len(all) || schools != len(all) {
+				t.Errorf("%d people with education, %d schools, want %d", withEducation, schools, len(all))
+			}
+			r.whole(b, len(all))
+		})
+	}
 	t.Run("many refused values before the first accepted one", func(t *testing.T) {
 		t.Parallel()
 		r := hides(t)

@@ -53,6 +53,9 @@ type export struct {
 	// sentPerson and sentWorkflow are the fields that iCIMS accepted in this attempt.
 	sentPerson, sentWorkflow []icims.Fields
 
+	// savedWithout are the fields of the saved person that iCIMS warned about.
+	savedWithout []string
+
 	warnings mapping.WarningSet
 	// calls counts the calls of this attempt.
 	calls *atomic.Int64

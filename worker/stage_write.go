@@ -52,8 +52,8 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 	}
 	x.personMade, x.createdNow = true, true
 	s.tenant.noteCreated(x.payload.Candidate.Email, x.personID)
-	if len(held) > 0 {
-		return s.addHeld(ctx, x, held)
+	if doubted := s.doubted(x); len(held)+len(doubted) > 0 {
+		return s.addEntries(ctx, x, held, doubted)
 	}
 	if !x.isJob() {
 		return outcome{} // the record stage saves the person together with the end
@@ -224,6 +224,7 @@ func (x *export) warnAnswer(t *tenant, r request, answer *icims.Response) map[st
 			continue
 		}
 		x.notef("iCIMS saved the record without %s", p.Field)
+		x.savedWithout = append(x.savedWithout, name)
 		x.warn(t.aboutField(name, child)...)
 	}
 	return warned

@@ -2,6 +2,8 @@ package worker
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/mapping"
@@ -11,9 +13,27 @@ import (
 // addTries is how often an entry is sent while its call fails.
 const addTries = 3
 
-// addHeld adds entries to a new person: iCIMS refused one of them without saying which. It
-// records the person first. Entries that cannot be added are owed.
-func (s writeStage) addHeld(ctx context.Context, x *export, held []request) outcome {
+// doubted returns the entries of collections that iCIMS warned about when it saved a new person: it
+// may have saved none of them. A single entry would only be refused again.
+func (s writeStage) doubted(x *export) map[string][]request {
+	doubted := map[string][]request{}
+	sent := x.sentPerson[len(x.sentPerson)-1]
+	for _, name := range []string{s.tenant.names.Education.Collection, s.tenant.names.WorkExperience.Collection} {
+		entries, _ := sent[name].([]icims.Fields)
+		if len(entries) < 2 || !slices.Contains(x.savedWithout, name) {
+			continue
+		}
+		for _, entry := range entries {
+			doubted[name] = append(doubted[name], request{collection: name, fields: entry})
+		}
+	}
+	return doubted
+}
+
+// addEntries adds entries to a new person one by one: those held back because iCIMS refused one of
+// them without saying which, and those of doubted collections that are empty in iCIMS. It records
+// the person first. Entries that cannot be added are owed.
+func (s writeStage) addEntries(ctx context.Context, x *export, held []request, doubted map[string][]request) outcome {
 	o := s.recordSurely(ctx, func(ctx context.Context) error {
 		return s.ledger.Step(ctx, x.claim, store.Step{
 			To: store.Created, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.Codes(),
@@ -21,6 +41,20 @@ func (s writeStage) addHeld(ctx context.Context, x *export, held []request) outc
 	})
 	if o.kind != proceed {
 		return o
+	}
+	names := slices.Sorted(maps.Keys(doubted))
+	if len(names) > 0 {
+		// Otherwise they are owed.
+		if p, _, err := s.client.Person(ctx, x.personID, names...); err == nil {
+			for _, name := range names {
+				if len(p.Entries(name)) > 0 {
+					continue
+				}
+				again := s.tenant.aboutField(name, "")
+				x.warnings = slices.DeleteFunc(x.warnings, func(w mapping.Warning) bool { return slices.Contains(again, w) })
+				held = append(held, doubted[name]...)
+			}
+		}
 	}
 	for _, entry := range held {
 		err := s.addEntry(ctx, x, x.personID, entry)

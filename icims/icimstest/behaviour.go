@@ -27,7 +27,8 @@ type Behavior struct {
 	// MissingStatus is the status of a workflow created without one: first (of the first bin) or
 	// none.
 	MissingStatus string `json:"missing_status,omitempty" yaml:"missing_status"`
-	// UnknownListValue is how an unknown list value is treated: refuse or warn (saved without it).
+	// UnknownListValue is how an unknown list value is treated: refuse, warn (saved without it) or
+	// warn_collection (of a collection's entries, none is saved).
 	UnknownListValue string `json:"unknown_list_value,omitempty" yaml:"unknown_list_value"`
 	// UnknownField is how a field is treated that the tenant or the account does not have: warn
 	// (saved without it) or refuse. iCIMS documents a warning for a bad field name.
@@ -107,6 +108,7 @@ const (
 	None           = "none"
 	Refuse         = "refuse"
 	Warn           = "warn"
+	WarnCollection = "warn_collection"
 	Truncate       = "truncate"
 	Both           = "both"
 	Header         = "header"
@@ -230,7 +232,7 @@ func (b Behavior) check() error {
 		{"transaction_header", b.TransactionHeader, []string{Present, Absent}},
 		{"web_services", b.WebServices, []string{Granted, Refused}},
 		{"missing_status", b.MissingStatus, []string{First, None}},
-		{"unknown_list_value", b.UnknownListValue, []string{Refuse, Warn}},
+		{"unknown_list_value", b.UnknownListValue, []string{Refuse, Warn, WarnCollection}},
 		{"overlong_text", b.OverlongText, []string{Refuse, Truncate}},
 		{"warning_carrier", b.WarningCarrier, []string{Both, Header, Body}},
 		{"retry_after", b.RetryAfter, []string{Absent, Present}},

@@ -226,7 +226,7 @@ func (s *scan) nodeValue(f *field, path string, raw any) (any, bool) {
 		return nil, false
 	case e != nil:
 		return e.node, true
-	case s.t.behaviour.UnknownListValue == Warn:
+	case s.t.behaviour.UnknownListValue != Refuse:
 		s.warnings = append(s.warnings, invalid(path, detail))
 	default:
 		s.refuse(path, detail)

@@ -77,7 +77,12 @@ func (t *Tenant) draft(p *person, body map[string]any, seeding bool) (draftPerso
 			}
 		case f.kind == kindCollection:
 			d.touched = append(d.touched, name)
-			if entries := t.mergeEntries(s, f, entriesOf(d.fields[name]), raw, p != nil); len(entries) > 0 {
+			warned := len(s.warnings)
+			entries := t.mergeEntries(s, f, entriesOf(d.fields[name]), raw, p != nil)
+			if t.behaviour.UnknownListValue == WarnCollection && len(s.warnings) > warned {
+				entries = entriesOf(d.fields[name])
+			}
+			if len(entries) > 0 {
 				d.fields[name] = entries
 			} else {
 				delete(d.fields, name)
