@@ -120,6 +120,7 @@ func TestEitherWorldRefusedUpdatesCostNoWorkflow(t *testing.T) {
 	for name, rules := range map[string][]icimstest.Rule{
 		"the record lacks a required field": {{Route: "people.patch", Fault: icimstest.StatusBefore, Status: 400, Code: 1}},
 		"people may not be changed":         {{Route: "people.patch", Fault: icimstest.AccessDenied404}},
+		"people may not be changed: 403":    {{Route: "people.patch", Fault: icimstest.StatusBefore, Status: 403, Code: 3}},
 		"phones may not be added":           {{Route: "collections.add", Fault: icimstest.AccessDenied404}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -155,7 +155,9 @@ func (s writeStage) toleratedUpdate(x *export, err error) error {
 	switch {
 	case !ok, e.Reason == icims.ReasonNotFound:
 		return err
-	case e.Class == icims.ClassPermanent, e.Class == icims.ClassAccess && e.Status == http.StatusNotFound:
+	// A 403 is about the right to change people, unless other calls are refused as well.
+	case e.Class == icims.ClassPermanent, e.Class == icims.ClassAccess && e.Status == http.StatusNotFound,
+		e.Reason == icims.ReasonAccessDenied && s.limiter.SucceededRecently():
 		x.notef("iCIMS refused to change person %d", x.person.ID)
 		x.warn(mapping.WarningUpdateRefused)
 		return nil
