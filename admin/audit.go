@@ -81,7 +81,7 @@ func (d *Service) Check(ctx context.Context, customers []string, o store.CheckOp
 		return r, err
 	}
 	r.Worker = fleet.Alive()
-	if r.Outage, err = d.Outage(ctx); err != nil {
+	if r.Outage, err = d.Lanes.Outage(ctx); err != nil {
 		return r, err
 	}
 	if r.Loss, err = d.Ledger.Workers.RecentLoss(ctx); err != nil {

@@ -85,7 +85,7 @@ func TestBrokenKeysOfOneCustomerDoNotStopChecks(t *testing.T) {
 			client.Del(t.Context(), "ix:{1002}:p:"+refs["1002"].Export)
 			spoil(t, client, key, b)
 
-			service := &admin.Service{Redis: client, Ledger: ledger}
+			service := admin.New(admin.Config{Redis: client, Ledger: ledger})
 			r, err := service.Check(t.Context(), customers, store.CheckOptions{})
 			if err != nil {
 				t.Fatalf("the check stops: %v", err)
@@ -104,11 +104,11 @@ func TestBrokenKeysOfOneCustomerDoNotStopChecks(t *testing.T) {
 			if got := kinds("1001"); !b.sound && !slices.Contains(got, store.ViolationUnreadable) {
 				t.Errorf("of the broken one the check says %v", got)
 			}
-			lanes, err := service.Lanes(t.Context(), admin.LaneQuery{All: true})
+			lanes, err := service.Lanes.List(t.Context(), admin.LaneQuery{All: true})
 			if err != nil || len(lanes.Lanes) != 2 || lanes.Lanes[1].State == admin.LaneUnreadable {
 				t.Errorf("lanes: %+v, %v", lanes.Lanes, err)
 			}
-			page, _, err := service.ConnectionPage(t.Context(), admin.ConnectionQuery{Limit: 10})
+			page, _, err := service.Connections.Page(t.Context(), admin.ConnectionQuery{Limit: 10})
 			if err != nil || len(page) != 2 || page[1].Sealed {
 				t.Errorf("connections: %+v, %v", page, err)
 			}

@@ -31,15 +31,15 @@ func TestBrokenKeysOfOneCustomer(t *testing.T) {
 			broken := "ix:{1001}:" + key
 			client.Del(t.Context(), broken)
 			client.Set(t.Context(), broken, "broken", 0)
-			service := &admin.Service{Redis: client, Ledger: ledger}
-			lanes, err := service.Lanes(t.Context(), admin.LaneQuery{All: true})
+			service := admin.New(admin.Config{Redis: client, Ledger: ledger})
+			lanes, err := service.Lanes.List(t.Context(), admin.LaneQuery{All: true})
 			if err != nil || len(lanes.Lanes) != 2 || lanes.Lanes[1].State == admin.LaneUnreadable {
 				t.Errorf("lanes: %+v, %v", lanes.Lanes, err)
 			}
 			if key != "conn" && err == nil && lanes.Lanes[0].State != admin.LaneUnreadable {
 				t.Errorf("the broken one is %s", lanes.Lanes[0].State)
 			}
-			page, _, err := service.ConnectionPage(t.Context(), admin.ConnectionQuery{Limit: 10})
+			page, _, err := service.Connections.Page(t.Context(), admin.ConnectionQuery{Limit: 10})
 			if err != nil || len(page) != 2 || page[1].Sealed {
 				t.Errorf("connections: %+v, %v", page, err)
 			}

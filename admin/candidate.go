@@ -40,7 +40,7 @@ func (c CandidateTimeline) Known() bool { return c.Marker != nil || len(c.Export
 
 // CandidateTimeline returns the timeline of a candidate's exports.
 func (d *Service) CandidateTimeline(ctx context.Context, customer, candidate string, teller TimelineWriter) (CandidateTimeline, error) {
-	l := d.Links(ctx, customer)
+	l := d.Connections.Links(ctx, customer)
 	c := CandidateTimeline{Customer: customer, Candidate: candidate, Exports: []ExportTimeline{}}
 	exports, err := d.Ledger.Candidates.ExportsOf(ctx, customer, candidate)
 	if err != nil {
@@ -67,7 +67,7 @@ func (d *Service) CandidateTimeline(ctx context.Context, customer, candidate str
 	if m, ok := markers[candidate]; ok {
 		c.Marker = &Marker{m.Person, m.ExportedAt.UTC(), m.Workflows, l.Person(m.Person)}
 	}
-	c.JobTitles = d.JobTitles(ctx, customer, c.jobs()...)
+	c.JobTitles = d.JobLists.Titles(ctx, customer, c.jobs()...)
 	return c, nil
 }
 

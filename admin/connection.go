@@ -33,7 +33,7 @@ func ViewConnection(c store.StoredConnection, hosts icims.HostPolicy) Connection
 	return v
 }
 
-func (d *Service) viewFiled(c store.Connection) ConnectionView {
+func (d *base) viewFiled(c store.Connection) ConnectionView {
 	v := ConnectionView{StoredConnection: store.StoredConnection{Connection: c, State: store.ConnectionAbsent}, Filed: true}
 	v.addSettings(d.Hosts)
 	return v
@@ -57,9 +57,9 @@ func (v *ConnectionView) addSettings(hosts icims.HostPolicy) {
 	v.Password = ""
 }
 
-// ShowConnection returns a customer's connection from the store, or from the connections file if
+// Show returns a customer's connection from the store, or from the connections file if
 // the store has none. Error: store.ErrNoConnection.
-func (d *Service) ShowConnection(ctx context.Context, customer string) (ConnectionView, error) {
+func (d *Connections) Show(ctx context.Context, customer string) (ConnectionView, error) {
 	c, err := d.Ledger.Connections.Get(ctx, customer)
 	if errors.Is(err, store.ErrNoConnection) {
 		if filed, ok := d.filed()[customer]; ok {
@@ -75,19 +75,19 @@ func (d *Service) ShowConnection(ctx context.Context, customer string) (Connecti
 	return ViewConnection(c, d.Hosts), nil
 }
 
-// AddConnection stores a customer's connection. Errors: *connections.InvalidError, and
+// Add stores a customer's connection. Errors: *connections.InvalidError, and
 // store.ErrConnectionExists with the existing connection.
-func (d *Service) AddConnection(ctx context.Context, c store.Connection, who, why string) (store.StoredConnection, error) {
+func (d *Connections) Add(ctx context.Context, c store.Connection, who, why string) (store.StoredConnection, error) {
 	if err := connections.Check(c, d.Hosts); err != nil {
 		return store.StoredConnection{}, err
 	}
 	return d.Ledger.Connections.Add(ctx, c, who, why)
 }
 
-// EditConnection replaces the settings of a connection if it is still at the revision of before. An
+// Edit replaces the settings of a connection if it is still at the revision of before. An
 // empty password keeps the old one. Errors: *connections.InvalidError,
 // *store.ConnectionChangedError and those of the ledger.
-func (d *Service) EditConnection(ctx context.Context, before store.StoredConnection, after store.Connection, who, why string) (store.StoredConnection, error) {
+func (d *Connections) Edit(ctx context.Context, before store.StoredConnection, after store.Connection, who, why string) (store.StoredConnection, error) {
 	if err := connections.CheckEdit(before.Connection, after, d.Hosts); err != nil {
 		return before, err
 	}
@@ -119,17 +119,17 @@ type Removal struct {
 	Markers  *int                `json:"markers_erased,omitempty" doc:"Erased records of exported candidates."`
 }
 
-// RemoveConnection removes a customer's connection. Removing it again is no error, so an
+// Remove removes a customer's connection. Removing it again is no error, so an
 // interrupted removal can be repeated. Errors: store.ErrNoConnection,
 // *store.ConnectionChangedError, *BrokenOffError, *UnrecordedError.
-func (d *Service) RemoveConnection(ctx context.Context, customer string, o RemovalOrder) (Removal, error) {
+func (d *Connections) Remove(ctx context.Context, customer string, o RemovalOrder) (Removal, error) {
 	r := Removal{Customer: customer, DryRun: o.DryRun}
 	if err := d.removeSettings(ctx, customer, o); err != nil {
 		return r, err
 	}
 	if o.CancelExports {
 		options := store.CancelOptions{Who: o.Who, Why: o.Why, DryRun: o.DryRun}
-		done, err := d.Cancel(ctx, CancelScope{Customer: customer}, options, o.Patience)
+		done, err := (&Service{d.base}).Cancel(ctx, CancelScope{Customer: customer}, options, o.Patience)
 		r.Exports = &done
 		if err != nil {
 			return r, err
@@ -147,7 +147,7 @@ func (d *Service) RemoveConnection(ctx context.Context, customer string, o Remov
 	return r, err
 }
 
-func (d *Service) removeSettings(ctx context.Context, customer string, o RemovalOrder) error {
+func (d *base) removeSettings(ctx context.Context, customer string, o RemovalOrder) error {
 	before, err := d.Ledger.Connections.Get(ctx, customer)
 	switch {
 	case err != nil && !errors.Is(err, store.ErrSealed):
@@ -160,7 +160,7 @@ func (d *Service) removeSettings(ctx context.Context, customer string, o Removal
 	return d.Ledger.Connections.Remove(ctx, customer, o.Revision, o.Who, o.Why)
 }
 
-func (d *Service) eraseMarkers(ctx context.Context, customer, who, why string) (int, error) {
+func (d *base) eraseMarkers(ctx context.Context, customer, who, why string) (int, error) {
 	n, err := d.Ledger.Candidates.EraseMarkers(ctx, customer)
 	if err == nil {
 		err = d.Ledger.AuditLog.Act(context.WithoutCancel(ctx), customer, store.Action{At: time.Now(), Who: who, What: "erased the records of exported candidates", Why: why, Count: n})

@@ -19,9 +19,9 @@ type ConnectionQuery struct {
 	Limit int
 }
 
-// ConnectionPage lists connections by customer: those of the store, and those of the file for
+// Page lists connections by customer: those of the store, and those of the file for
 // customers without a stored one. next is the cursor of the next page; "" on the last page.
-func (d *Service) ConnectionPage(ctx context.Context, q ConnectionQuery) (page []ConnectionView, next string, err error) {
+func (d *Connections) Page(ctx context.Context, q ConnectionQuery) (page []ConnectionView, next string, err error) {
 	customers, _, err := d.Ledger.Connections.Changes(ctx, 0)
 	if err != nil {
 		return nil, "", err
@@ -52,7 +52,7 @@ func (d *Service) ConnectionPage(ctx context.Context, q ConnectionQuery) (page [
 }
 
 // listed returns a customer's connection if the query selects it.
-func (d *Service) listed(q ConnectionQuery, customer string, found map[string]store.StoredConnection, filed map[string]store.Connection) (ConnectionView, bool) {
+func (d *base) listed(q ConnectionQuery, customer string, found map[string]store.StoredConnection, filed map[string]store.Connection) (ConnectionView, bool) {
 	if c, ok := found[customer]; ok {
 		return ViewConnection(c, d.Hosts), q.Removed || c.Below().Kept()
 	}

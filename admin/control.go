@@ -8,26 +8,26 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// RequestControl requests a control task; see tasks.RequestControl.
-func (d *Service) RequestControl(ctx context.Context, customer string, kind store.ControlKind, args any, by string) (t store.ControlTask, joined bool, err error) {
+// Request requests a control task; see tasks.RequestControl.
+func (d *ControlTasks) Request(ctx context.Context, customer string, kind store.ControlKind, args any, by string) (t store.ControlTask, joined bool, err error) {
 	return tasks.RequestControl(ctx, d.Redis, d.Ledger, customer, kind, args, by)
 }
 
 // Explain adds to a waiting control task what it waits for.
-func (d *Service) Explain(ctx context.Context, v *store.ControlView) error {
+func (d *ControlTasks) Explain(ctx context.Context, v *store.ControlView) error {
 	if v.State != store.ControlWaiting {
 		return nil
 	}
-	outage, err := d.Outage(ctx)
+	outage, err := d.Lanes.Outage(ctx)
 	if outage != nil {
 		v.Problem, v.Remedy = outage.Problem, outage.Remedy
 	}
 	return err
 }
 
-// AwaitControl waits until a control task has ended or, if seen is not 0, has a revision other than
+// Await waits until a control task has ended or, if seen is not 0, has a revision other than
 // seen.
-func (d *Service) AwaitControl(ctx context.Context, t store.ControlTask, wait time.Duration, seen int64) (store.ControlTask, error) {
+func (d *ControlTasks) Await(ctx context.Context, t store.ControlTask, wait time.Duration, seen int64) (store.ControlTask, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for !t.State.Ended() && ctx.Err() == nil && (seen == 0 || t.Revision == seen) {

@@ -35,9 +35,9 @@ type DeadLetter struct {
 
 const deadPage = 500
 
-// DeadLetters calls yield with the selected letters, up to 500 of one customer at a time. If yield
+// Each calls yield with the selected letters, up to 500 of one customer at a time. If yield
 // returns an error, DeadLetters returns that error.
-func (d *Service) DeadLetters(ctx context.Context, choice DeadChoice, yield func(customer string, page []DeadLetter) error) error {
+func (d *DeadLetters) Each(ctx context.Context, choice DeadChoice, yield func(customer string, page []DeadLetter) error) error {
 	for _, customer := range choice.Customers {
 		if err := d.deadLettersOf(ctx, customer, choice, yield); err != nil {
 			return err
@@ -46,7 +46,7 @@ func (d *Service) DeadLetters(ctx context.Context, choice DeadChoice, yield func
 	return nil
 }
 
-func (d *Service) deadLettersOf(ctx context.Context, customer string, choice DeadChoice, yield func(string, []DeadLetter) error) error {
+func (d *base) deadLettersOf(ctx context.Context, customer string, choice DeadChoice, yield func(string, []DeadLetter) error) error {
 	var failure error
 	page := make([]store.DeadLetter, 0, deadPage)
 	flush := func() bool {
@@ -83,7 +83,7 @@ func (d *Service) deadLettersOf(ctx context.Context, customer string, choice Dea
 }
 
 // named reads the letters that choice.Exports names.
-func (d *Service) named(ctx context.Context, customer string, choice DeadChoice, yield func(store.DeadLetter) bool) error {
+func (d *base) named(ctx context.Context, customer string, choice DeadChoice, yield func(store.DeadLetter) bool) error {
 	for exports := range slices.Chunk(choice.Exports, deadPage) {
 		letters, err := d.Ledger.DeadLetters.GetAll(ctx, customer, exports)
 		if err != nil {
@@ -99,7 +99,7 @@ func (d *Service) named(ctx context.Context, customer string, choice DeadChoice,
 }
 
 // letters adds the last timeline entry of each letter, and filters by text.
-func (d *Service) letters(ctx context.Context, customer, text string, letters []store.DeadLetter) ([]DeadLetter, error) {
+func (d *base) letters(ctx context.Context, customer, text string, letters []store.DeadLetter) ([]DeadLetter, error) {
 	list := make([]DeadLetter, len(letters))
 	ids := make([]string, len(letters))
 	for i, l := range letters {
@@ -205,10 +205,10 @@ func (c DeadCounts) List() []DeadCount {
 	return list
 }
 
-// CountDead counts the selected letters by reason.
-func (d *Service) CountDead(ctx context.Context, choice DeadChoice) (DeadCounts, error) {
+// Count counts the selected letters by reason.
+func (d *DeadLetters) Count(ctx context.Context, choice DeadChoice) (DeadCounts, error) {
 	counts := DeadCounts{}
-	err := d.DeadLetters(ctx, choice, func(_ string, page []DeadLetter) error {
+	err := d.DeadLetters.Each(ctx, choice, func(_ string, page []DeadLetter) error {
 		counts.Add(page)
 		return nil
 	})

@@ -44,18 +44,18 @@ func (e *CustomersError) Error() string {
 	return fmt.Sprintf("a job belongs to one customer, but %d customers were selected", e.N)
 }
 
-// RetryDead retries the selected letters with a fresh retry budget. Errors: *BrokenOffError and
+// Retry retries the selected letters with a fresh retry budget. Errors: *BrokenOffError and
 // *UnrecordedError, with the number done.
-func (d *Service) RetryDead(ctx context.Context, choice DeadChoice, o DeadOrder) (DeadResult, error) {
+func (d *DeadLetters) Retry(ctx context.Context, choice DeadChoice, o DeadOrder) (DeadResult, error) {
 	revive := func(ctx context.Context, customer string, exports []string) (int, error) {
 		return d.revive(ctx, customer, exports, o)
 	}
 	return d.actOnDead(ctx, choice, o, DeadResult{Action: "retry"}, limitedAct(revive))
 }
 
-// DiscardDead discards the selected letters and deletes the candidates' data. Its errors are those
+// Discard discards the selected letters and deletes the candidates' data. Its errors are those
 // of RetryDead.
-func (d *Service) DiscardDead(ctx context.Context, choice DeadChoice, o DeadOrder) (DeadResult, error) {
+func (d *DeadLetters) Discard(ctx context.Context, choice DeadChoice, o DeadOrder) (DeadResult, error) {
 	discard := func(ctx context.Context, customer string, exports []string) (int, error) {
 		n, err := d.Ledger.DeadLetters.DiscardAll(ctx, customer, exports, o.Who, o.Why)
 		return n, errors.Join(err, d.removeEnded(context.WithoutCancel(ctx), customer, exports))
@@ -63,10 +63,10 @@ func (d *Service) DiscardDead(ctx context.Context, choice DeadChoice, o DeadOrde
 	return d.actOnDead(ctx, choice, o, DeadResult{Action: "discard"}, limitedAct(discard))
 }
 
-// TransferDead exports the candidates of the selected letters to another job of their customer, in
+// Transfer exports the candidates of the selected letters to another job of their customer, in
 // new batches, and ends the dead letters. See store.Transfer for the letters that it skips. Errors:
 // *CustomersError, and those of RetryDead, which name the batches.
-func (d *Service) TransferDead(ctx context.Context, choice DeadChoice, o DeadOrder, job int64) (DeadResult, error) {
+func (d *DeadLetters) Transfer(ctx context.Context, choice DeadChoice, o DeadOrder, job int64) (DeadResult, error) {
 	r := DeadResult{Action: "transfer", Job: job}
 	if len(choice.Customers) != 1 {
 		return r, &CustomersError{len(choice.Customers)}
@@ -97,7 +97,7 @@ func (d *Service) TransferDead(ctx context.Context, choice DeadChoice, o DeadOrd
 	return done, err
 }
 
-func (d *Service) revive(ctx context.Context, customer string, exports []string, o DeadOrder) (int, error) {
+func (d *base) revive(ctx context.Context, customer string, exports []string, o DeadOrder) (int, error) {
 	revived, err := d.Ledger.DeadLetters.ReviveAll(ctx, customer, exports, o.Who, o.Why)
 	if err != nil || len(revived) == 0 {
 		return 0, err
@@ -123,11 +123,11 @@ func limitedAct(act func(ctx context.Context, customer string, exports []string)
 // errLimitReached stops iterating over letters once the limit is reached.
 var errLimitReached = errors.New("enough")
 
-func (d *Service) actOnDead(ctx context.Context, choice DeadChoice, o DeadOrder, r DeadResult, act deadAct) (DeadResult, error) {
+func (d *base) actOnDead(ctx context.Context, choice DeadChoice, o DeadOrder, r DeadResult, act deadAct) (DeadResult, error) {
 	started := time.Now()
 	r.Customers, r.Who, r.Why = map[string]int{}, o.Who, o.Why
 	counts := DeadCounts{}
-	err := d.DeadLetters(ctx, choice, func(customer string, page []DeadLetter) error {
+	err := d.DeadLetters.Each(ctx, choice, func(customer string, page []DeadLetter) error {
 		for len(page) > 0 {
 			if r.More = o.Most > 0 && r.Done >= o.Most; r.More {
 				return errLimitReached
@@ -160,7 +160,7 @@ func (d *Service) actOnDead(ctx context.Context, choice DeadChoice, o DeadOrder,
 	return r, errors.Join(d.recordDead(context.WithoutCancel(ctx), r), err)
 }
 
-func (d *Service) recordDead(ctx context.Context, r DeadResult) error {
+func (d *base) recordDead(ctx context.Context, r DeadResult) error {
 	what := map[string]string{
 		"retry": "retried dead letters", "discard": "discarded dead letters", "transfer": fmt.Sprintf("moved dead letters to job %d", r.Job),
 	}[r.Action]

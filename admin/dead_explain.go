@@ -24,8 +24,8 @@ type ExplainedDead struct {
 	Workflow map[string]any `json:"workflow,omitempty" doc:"The request that creates the workflow; only in the CLI."`
 }
 
-// DeadLetter reads one dead letter. Error: store.ErrNotDead if there is none.
-func (d *Service) DeadLetter(ctx context.Context, ref store.Ref) (DeadLetter, error) {
+// Get reads one dead letter. Error: store.ErrNotDead if there is none.
+func (d *DeadLetters) Get(ctx context.Context, ref store.Ref) (DeadLetter, error) {
 	letter, err := d.Ledger.DeadLetters.Get(ctx, ref)
 	if err != nil {
 		return DeadLetter{}, err
@@ -37,10 +37,10 @@ func (d *Service) DeadLetter(ctx context.Context, ref store.Ref) (DeadLetter, er
 	return list[0], nil
 }
 
-// FindDead finds a customer's dead letters by the ID of the export or the candidate. Finding none
+// Find finds a customer's dead letters by the ID of the export or the candidate. Finding none
 // is no error.
-func (d *Service) FindDead(ctx context.Context, customer, which string) ([]DeadLetter, error) {
-	letter, err := d.DeadLetter(ctx, store.Ref{Customer: customer, Export: which})
+func (d *DeadLetters) Find(ctx context.Context, customer, which string) ([]DeadLetter, error) {
+	letter, err := d.DeadLetters.Get(ctx, store.Ref{Customer: customer, Export: which})
 	switch {
 	case err == nil:
 		return []DeadLetter{letter}, nil
@@ -48,17 +48,17 @@ func (d *Service) FindDead(ctx context.Context, customer, which string) ([]DeadL
 		return nil, err
 	}
 	var found []DeadLetter
-	err = d.DeadLetters(ctx, DeadChoice{Customers: []string{customer}, Candidate: which}, func(_ string, page []DeadLetter) error {
+	err = d.DeadLetters.Each(ctx, DeadChoice{Customers: []string{customer}, Candidate: which}, func(_ string, page []DeadLetter) error {
 		found = append(found, page...)
 		return nil
 	})
 	return found, err
 }
 
-// ExplainDead adds the timeline, job and warnings to a dead letter.
-func (d *Service) ExplainDead(ctx context.Context, l DeadLetter, teller TimelineWriter) (ExplainedDead, error) {
+// Explain adds the timeline, job and warnings to a dead letter.
+func (d *DeadLetters) Explain(ctx context.Context, l DeadLetter, teller TimelineWriter) (ExplainedDead, error) {
 	explained := ExplainedDead{
-		DeadLine: l.Line(), Meaning: "docs/errors.md#" + string(l.Reason), Told: []string{}, Link: d.Links(ctx, l.Customer).Person(l.Person),
+		DeadLine: l.Line(), Meaning: "docs/errors.md#" + string(l.Reason), Told: []string{}, Link: d.Connections.Links(ctx, l.Customer).Person(l.Person),
 		Warnings: warningsOf(l.Warnings),
 	}
 	story, err := d.Ledger.Timeline(ctx, l.Ref)
@@ -72,17 +72,17 @@ func (d *Service) ExplainDead(ctx context.Context, l DeadLetter, teller Timeline
 	if err != nil && !errors.Is(err, store.ErrNoBatch) {
 		return explained, err
 	}
-	explained.Job, explained.JobTitle = b.Job, d.JobTitles(ctx, l.Customer, b.Job)[b.Job]
+	explained.Job, explained.JobTitle = b.Job, d.JobLists.Titles(ctx, l.Customer, b.Job)[b.Job]
 	return explained, nil
 }
 
 // ErrDataBroken means that the stored candidate cannot be decoded.
 var ErrDataBroken = errors.New("the candidate's data cannot be read")
 
-// OpenDead adds what the export sends, which is personal data, and records who viewed it. known
+// Open adds what the export sends, which is personal data, and records who viewed it. known
 // reports whether the customer has a usable connection; without one, fields have their default
 // names. Errors: ErrDataBroken, *UnrecordedError, and others if the data cannot be opened.
-func (d *Service) OpenDead(ctx context.Context, explained *ExplainedDead, who string) (known bool, err error) {
+func (d *DeadLetters) Open(ctx context.Context, explained *ExplainedDead, who string) (known bool, err error) {
 	data, err := d.Ledger.DeadLetters.Payload(ctx, store.Ref{Customer: explained.Customer, Export: explained.Export})
 	if err != nil {
 		return false, err
@@ -91,7 +91,7 @@ func (d *Service) OpenDead(ctx context.Context, explained *ExplainedDead, who st
 	if err != nil {
 		return false, ErrDataBroken
 	}
-	conn, known := d.Connection(ctx, explained.Customer)
+	conn, known := d.Connections.Get(ctx, explained.Customer)
 	action := store.Action{At: time.Now(), Who: who, What: "viewed the data of export " + explained.Export, Count: 1}
 	if err := d.Ledger.AuditLog.Act(ctx, explained.Customer, action); err != nil {
 		return known, &UnrecordedError{Thing: "look", Err: err}

@@ -17,8 +17,8 @@ type DeadPage struct {
 // deadLook is how many letters a page reads at most.
 const deadLook = 5000
 
-// DeadPageOf lists up to limit selected dead letters of a customer, after choice.After.
-func (d *Service) DeadPageOf(ctx context.Context, customer string, choice DeadChoice, limit int) (DeadPage, error) {
+// Page lists up to limit selected dead letters of a customer, after choice.After.
+func (d *DeadLetters) Page(ctx context.Context, customer string, choice DeadChoice, limit int) (DeadPage, error) {
 	p := DeadPage{Letters: []DeadLetter{}}
 	for looked := 0; ; {
 		part, err := d.deadPart(ctx, customer, choice.DeadFilter)
@@ -51,7 +51,7 @@ func (d *Service) DeadPageOf(ctx context.Context, customer string, choice DeadCh
 }
 
 // deadPart reads the next letters that match the filter.
-func (d *Service) deadPart(ctx context.Context, customer string, f store.DeadFilter) ([]store.DeadLetter, error) {
+func (d *base) deadPart(ctx context.Context, customer string, f store.DeadFilter) ([]store.DeadLetter, error) {
 	part := make([]store.DeadLetter, 0, deadPage)
 	err := d.Ledger.DeadLetters.Each(ctx, customer, f, func(l store.DeadLetter) bool {
 		part = append(part, l)

@@ -19,9 +19,9 @@ type DeadTally struct {
 	Latest time.Time `json:"latest" doc:"When the last of them failed."`
 }
 
-// TallyDead counts the selected letters by reason, most frequent first. most limits
+// Tally counts the selected letters by reason, most frequent first. most limits
 // how many it counts; 0 for all. more reports whether there are others.
-func (d *Service) TallyDead(ctx context.Context, customer string, choice DeadChoice, most int) (tallies []DeadTally, more bool, err error) {
+func (d *DeadLetters) Tally(ctx context.Context, customer string, choice DeadChoice, most int) (tallies []DeadTally, more bool, err error) {
 	by, n := map[store.Reason]*DeadTally{}, 0
 	count := func(l store.DeadLetter) bool {
 		if choice.Candidate != "" && l.Candidate != choice.Candidate {
@@ -68,9 +68,9 @@ type DeadCustomer struct {
 	Count    int64  `json:"count" doc:"How many dead letters there are."`
 }
 
-// DeadCustomers lists the customers with dead letters, most letters first: all customers, or only
+// Customers lists the customers with dead letters, most letters first: all customers, or only
 // the given ones.
-func (d *Service) DeadCustomers(ctx context.Context, only []string) ([]DeadCustomer, error) {
+func (d *DeadLetters) Customers(ctx context.Context, only []string) ([]DeadCustomer, error) {
 	customers := slices.Clone(only)
 	if only == nil {
 		var err error

@@ -19,12 +19,12 @@ type ETA struct {
 }
 
 // ETA forecasts the end of an open batch.
-func (d *Service) ETA(ctx context.Context, b store.Batch, waits Waits) (ETA, error) {
-	f, err := d.Forecast(ctx, b)
+func (d *Forecasts) ETA(ctx context.Context, b store.Batch, waits Waits) (ETA, error) {
+	f, err := d.Forecasts.Forecast(ctx, b)
 	if err != nil {
 		return ETA{}, err
 	}
-	kept, err := d.Waits(ctx, b.ID.Customer(), waits)
+	kept, err := d.Forecasts.Waits(ctx, b.ID.Customer(), waits)
 	if err != nil {
 		return ETA{}, err
 	}
@@ -32,7 +32,7 @@ func (d *Service) ETA(ctx context.Context, b store.Batch, waits Waits) (ETA, err
 }
 
 // Forecast returns the forecast of an open batch.
-func (d *Service) Forecast(ctx context.Context, b store.Batch) (forecast.Forecast, error) {
+func (d *Forecasts) Forecast(ctx context.Context, b store.Batch) (forecast.Forecast, error) {
 	customer := b.ID.Customer()
 	costs, err := d.Ledger.Batches.Costs(ctx, customer)
 	if err != nil {
@@ -44,7 +44,7 @@ func (d *Service) Forecast(ctx context.Context, b store.Batch) (forecast.Forecas
 
 // forecast computes the forecast of demand in addition to the customer's open batches. The batch is
 // one of these, or one that is not submitted yet, which comes last.
-func (d *Service) forecast(ctx context.Context, b store.Batch, demand forecast.Demand, costs store.Costs, limits store.Limits) (forecast.Forecast, error) {
+func (d *base) forecast(ctx context.Context, b store.Batch, demand forecast.Demand, costs store.Costs, limits store.Limits) (forecast.Forecast, error) {
 	customer := b.ID.Customer()
 	open, err := d.Ledger.Batches.AllOpen(ctx, customer)
 	if err != nil {
@@ -77,8 +77,8 @@ func callsBefore(calls float64, b store.Batch, open []store.Batch, costs store.C
 }
 
 // Waits returns sentences about what blocks the customer's exports; none if nothing does.
-func (d *Service) Waits(ctx context.Context, customer string, waits Waits) ([]string, error) {
-	places, err := d.CustomerStatuses(ctx, customer)
+func (d *Forecasts) Waits(ctx context.Context, customer string, waits Waits) ([]string, error) {
+	places, err := d.Lanes.CustomerStatuses(ctx, customer)
 	if err != nil {
 		return nil, err
 	}
@@ -94,9 +94,9 @@ type Waits struct {
 	NoConnection func(customer string) string
 }
 
-func (w Waits) of(ctx context.Context, d *Service, customer string, at CustomerStatus) []string {
+func (w Waits) of(ctx context.Context, d *Forecasts, customer string, at CustomerStatus) []string {
 	var sentences []string
-	crew, err := d.Workers(ctx)
+	crew, err := d.Lanes.Workers(ctx)
 	known := err == nil
 	var outage *Outage
 	if known {
@@ -120,7 +120,7 @@ func (w Waits) of(ctx context.Context, d *Service, customer string, at CustomerS
 }
 
 // Demand forecasts the end of exports of one kind that are not submitted yet.
-func (d *Service) Demand(ctx context.Context, customer string, kind store.Kind, e Estimate, limits store.Limits, waits Waits) (ETA, error) {
+func (d *Forecasts) Demand(ctx context.Context, customer string, kind store.Kind, e Estimate, limits store.Limits, waits Waits) (ETA, error) {
 	costs, err := d.Ledger.Batches.Costs(ctx, customer)
 	if err != nil {
 		return ETA{}, err
@@ -130,7 +130,7 @@ func (d *Service) Demand(ctx context.Context, customer string, kind store.Kind, 
 	if err != nil {
 		return ETA{}, err
 	}
-	kept, err := d.Waits(ctx, customer, waits)
+	kept, err := d.Forecasts.Waits(ctx, customer, waits)
 	if err != nil {
 		return ETA{}, err
 	}

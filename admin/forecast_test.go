@@ -19,7 +19,7 @@ func TestForecastOfABatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	ledger := store.NewLedger(client, keys)
-	service := &admin.Service{Redis: client, Ledger: ledger}
+	service := admin.New(admin.Config{Redis: client, Ledger: ledger})
 	open := func(job int64, from, n int) store.Batch {
 		t.Helper()
 		id, _ := testrig.Accept(t, ledger, customer, job, testrig.Numbered(from, n)...)
@@ -32,7 +32,7 @@ func TestForecastOfABatch(t *testing.T) {
 	open(1709, 0, 40)
 	large, small := open(0, 100, 30), open(0, 200, 2)
 
-	got, err := service.Forecast(t.Context(), large)
+	got, err := service.Forecasts.Forecast(t.Context(), large)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,13 +40,13 @@ func TestForecastOfABatch(t *testing.T) {
 	if got.Calls != 32 || got.Ahead != 115 || got.LeftToday != 10_000 || got.Done.IsZero() || !got.Resets.After(time.Now()) {
 		t.Errorf("of thirty prospects: %+v", got)
 	}
-	if got, err = service.Forecast(t.Context(), small); err != nil || got.Calls != 3 || got.Ahead != 3 {
+	if got, err = service.Forecasts.Forecast(t.Context(), small); err != nil || got.Calls != 3 || got.Ahead != 3 {
 		t.Errorf("of a small batch: %+v, %v", got, err)
 	}
 	if err := ledger.Lanes.Pause(t.Context(), customer, store.Pause{By: "joe", Why: "go-live"}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err = service.Forecast(t.Context(), large); err != nil || got.Waits != store.ReasonPaused || !got.Done.IsZero() {
+	if got, err = service.Forecasts.Forecast(t.Context(), large); err != nil || got.Waits != store.ReasonPaused || !got.Done.IsZero() {
 		t.Errorf("paused: %+v, %v", got, err)
 	}
 }

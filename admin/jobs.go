@@ -10,9 +10,9 @@ import (
 	"github.com/seekout/icims-export/jobs"
 )
 
-// JobTitles returns the titles of jobs that are in the cached job list, and leaves out the others.
+// Titles returns the titles of jobs that are in the cached job list, and leaves out the others.
 // It makes no call to iCIMS.
-func (d *Service) JobTitles(ctx context.Context, customer string, numbers ...int64) map[int64]string {
+func (d *JobLists) Titles(ctx context.Context, customer string, numbers ...int64) map[int64]string {
 	numbers = slices.DeleteFunc(slices.Clone(numbers), func(job int64) bool { return job == 0 })
 	if len(numbers) == 0 || d.Jobs == nil || d.Closed {
 		return nil
@@ -24,10 +24,10 @@ func (d *Service) JobTitles(ctx context.Context, customer string, numbers ...int
 	return titles
 }
 
-// JobWarning returns a warning if the job is not on the customer's portals according to the cached
+// Warning returns a warning if the job is not on the customer's portals according to the cached
 // job list; "" otherwise. It is no error: the job may be on a portal that the connection does not
 // list. It makes no call to iCIMS.
-func (d *Service) JobWarning(ctx context.Context, customer string, job int64) string {
+func (d *JobLists) Warning(ctx context.Context, customer string, job int64) string {
 	if job == 0 || d.Jobs == nil || d.Closed {
 		return ""
 	}

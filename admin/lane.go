@@ -38,14 +38,14 @@ type OpenBatch struct {
 // shownEvents limits the events and actions that are shown.
 const shownEvents = 12
 
-// Lane returns a customer's lane in detail.
-func (d *Service) Lane(ctx context.Context, customer string) (LaneDetail, error) {
-	places, err := d.CustomerStatuses(ctx, customer)
+// Get returns a customer's lane in detail.
+func (d *Lanes) Get(ctx context.Context, customer string) (LaneDetail, error) {
+	places, err := d.Lanes.CustomerStatuses(ctx, customer)
 	if err != nil {
 		return LaneDetail{}, err
 	}
 	l := LaneDetail{Lane: places[0].lane(customer)}
-	crew, err := d.Workers(ctx)
+	crew, err := d.Lanes.Workers(ctx)
 	if err != nil {
 		return l, err
 	}
@@ -70,7 +70,7 @@ func (d *Service) Lane(ctx context.Context, customer string) (LaneDetail, error)
 }
 
 // openBatches returns the customer's open batches, oldest first.
-func (d *Service) openBatches(ctx context.Context, customer string, s store.QuotaStatus) ([]OpenBatch, error) {
+func (d *base) openBatches(ctx context.Context, customer string, s store.QuotaStatus) ([]OpenBatch, error) {
 	open, err := d.Ledger.Batches.AllOpen(ctx, customer)
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ type CustomerStatus struct {
 
 // CustomerStatuses reads the status of customers, in their order. A customer whose keys are broken is
 // reported as unreadable; the others are read.
-func (d *Service) CustomerStatuses(ctx context.Context, customers ...string) ([]CustomerStatus, error) {
+func (d *Lanes) CustomerStatuses(ctx context.Context, customers ...string) ([]CustomerStatus, error) {
 	places, err := d.places(ctx, customers...)
 	if err == nil || !store.Broken(err) {
 		return places, err
@@ -37,7 +37,7 @@ func (d *Service) CustomerStatuses(ctx context.Context, customers ...string) ([]
 	return places, nil
 }
 
-func (d *Service) places(ctx context.Context, customers ...string) ([]CustomerStatus, error) {
+func (d *base) places(ctx context.Context, customers ...string) ([]CustomerStatus, error) {
 	standings, err := d.Ledger.QuotaStatuses(ctx, customers...)
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (p CustomerStatus) Waiting() int {
 type Workers []store.Peer
 
 // Workers reads the active workers.
-func (d *Service) Workers(ctx context.Context) (Workers, error) {
+func (d *Lanes) Workers(ctx context.Context) (Workers, error) {
 	fleet, err := d.Ledger.Workers.Fleet(ctx)
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func (c Workers) refuse(customer string) bool {
 }
 
 // stored reports which of the customers have a stored connection.
-func (d *Service) stored(ctx context.Context, customers ...string) (map[string]bool, error) {
+func (d *base) stored(ctx context.Context, customers ...string) (map[string]bool, error) {
 	found, err := d.Ledger.Connections.GetAll(ctx, customers...)
 	if err != nil {
 		return nil, err

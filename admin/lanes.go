@@ -83,15 +83,15 @@ type LaneQuery struct {
 	Limit int
 }
 
-// Lanes lists lanes by customer.
-func (d *Service) Lanes(ctx context.Context, q LaneQuery) (LaneList, error) {
+// List lists lanes by customer.
+func (d *Lanes) List(ctx context.Context, q LaneQuery) (LaneList, error) {
 	r := LaneList{Lanes: []Lane{}}
 	filed := d.filed()
 	customers, err := d.laneCustomers(ctx, q, filed)
 	if err != nil {
 		return r, err
 	}
-	crew, err := d.Workers(ctx)
+	crew, err := d.Lanes.Workers(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -100,7 +100,7 @@ func (d *Service) Lanes(ctx context.Context, q LaneQuery) (LaneList, error) {
 		return r, err
 	}
 	for page := range slices.Chunk(customers, pageSize) {
-		places, err := d.CustomerStatuses(ctx, page...)
+		places, err := d.Lanes.CustomerStatuses(ctx, page...)
 		if err != nil {
 			return r, err
 		}
@@ -126,7 +126,7 @@ func (d *Service) Lanes(ctx context.Context, q LaneQuery) (LaneList, error) {
 }
 
 // laneCustomers returns the customers that ever had exports, or have a connection.
-func (d *Service) laneCustomers(ctx context.Context, q LaneQuery, filed map[string]store.Connection) ([]string, error) {
+func (d *base) laneCustomers(ctx context.Context, q LaneQuery, filed map[string]store.Connection) ([]string, error) {
 	customers := slices.Clone(q.Only)
 	if q.Only == nil {
 		exporting, err := d.Ledger.Workers.Customers(ctx)
@@ -147,7 +147,7 @@ func (d *Service) laneCustomers(ctx context.Context, q LaneQuery, filed map[stri
 }
 
 // connected returns the customers with a stored connection.
-func (d *Service) connected(ctx context.Context) ([]string, error) {
+func (d *base) connected(ctx context.Context) ([]string, error) {
 	customers, _, err := d.Ledger.Connections.Changes(ctx, 0)
 	if err != nil {
 		return nil, err

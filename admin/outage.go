@@ -22,15 +22,15 @@ var noWorkers = Outage{Problem: "No active workers.", Remedy: "Start one: icims-
 
 // Outage returns what blocks the exports of all customers, or nil. It writes to Redis to find out
 // whether Redis accepts writes.
-func (d *Service) Outage(ctx context.Context) (*Outage, error) {
-	crew, err := d.Workers(ctx)
+func (d *Lanes) Outage(ctx context.Context) (*Outage, error) {
+	crew, err := d.Lanes.Workers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return d.outage(ctx, crew), nil
 }
 
-func (d *Service) outage(ctx context.Context, crew Workers) *Outage {
+func (d *base) outage(ctx context.Context, crew Workers) *Outage {
 	found, refuses := store.Diagnose(d.writable(ctx))
 	switch {
 	// The workers may log in as a user with more rights.
@@ -50,7 +50,7 @@ func (d *Service) outage(ctx context.Context, crew Workers) *Outage {
 // writeLimit is how long the test write may take.
 const writeLimit = 2 * time.Second
 
-func (d *Service) writable(ctx context.Context) error {
+func (d *base) writable(ctx context.Context) error {
 	if d.Writes != nil {
 		return d.Writes.Look(ctx)
 	}

@@ -32,7 +32,7 @@ func (e *PauseUnknownError) Unwrap() error { return e.Err }
 
 // Pause pauses a customer's exports until a time by Redis's clock, or until resumed if the time is
 // zero.
-func (d *Service) Pause(ctx context.Context, customer string, pause store.Pause) (Paused, error) {
+func (d *Lanes) Pause(ctx context.Context, customer string, pause store.Pause) (Paused, error) {
 	r := Paused{Customer: customer, Pause: &pause}
 	var err error
 	if r.Before, err = d.Ledger.Lanes.PauseOf(ctx, customer); err != nil {
@@ -60,8 +60,8 @@ func (d *Service) Pause(ctx context.Context, customer string, pause store.Pause)
 const unknownPaused = "This customer has no connection and no batches: check the ID. The pause is in effect."
 
 // known reports whether a customer has a connection, even a removed one, or a batch.
-func (d *Service) known(ctx context.Context, customer string) (bool, error) {
-	if _, ok := d.Connection(ctx, customer); ok {
+func (d *base) known(ctx context.Context, customer string) (bool, error) {
+	if _, ok := d.Connections.Get(ctx, customer); ok {
 		return true, nil
 	}
 	if _, err := d.Ledger.Connections.Get(ctx, customer); !errors.Is(err, store.ErrNoConnection) {
@@ -76,7 +76,7 @@ func (d *Service) known(ctx context.Context, customer string) (bool, error) {
 
 // Resume resumes a customer's exports, whether paused by an operator or
 // in asynq's web UI.
-func (d *Service) Resume(ctx context.Context, customer, who, why string) (Paused, error) {
+func (d *Lanes) Resume(ctx context.Context, customer, who, why string) (Paused, error) {
 	r := Paused{Customer: customer}
 	var err error
 	if r.Before, err = d.Ledger.Lanes.PauseOf(ctx, customer); err != nil {
@@ -94,8 +94,8 @@ func (d *Service) Resume(ctx context.Context, customer, who, why string) (Paused
 }
 
 // readState reads the number of waiting exports and the lane's state.
-func (d *Service) readState(ctx context.Context, r *Paused) error {
-	places, err := d.CustomerStatuses(ctx, r.Customer)
+func (d *base) readState(ctx context.Context, r *Paused) error {
+	places, err := d.Lanes.CustomerStatuses(ctx, r.Customer)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (d *Service) readState(ctx context.Context, r *Paused) error {
 }
 
 // resumeWebUI ends a pause that was set in asynq's web UI.
-func (d *Service) resumeWebUI(ctx context.Context, customer, who, why string) ([]string, error) {
+func (d *base) resumeWebUI(ctx context.Context, customer, who, why string) ([]string, error) {
 	states, err := tasks.ReadQueueStates(ctx, d.Redis, customer)
 	if err != nil {
 		return nil, err

@@ -14,8 +14,28 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Service is the admin service: everything that the CLI, API and console show and change.
-type Service struct {
+// Service is the admin service: everything that the CLI, API and console show and change. Its fields
+// are its parts by subject.
+type Service struct{ *base }
+
+// The parts of the service.
+type (
+	// DeadLetters lists, explains, retries, transfers and discards dead letters.
+	DeadLetters struct{ *base }
+	// Connections shows and changes customers' connections.
+	Connections struct{ *base }
+	// Lanes shows what each customer's exports wait for, and pauses customers.
+	Lanes struct{ *base }
+	// ControlTasks requests verifications, job lists and read-backs.
+	ControlTasks struct{ *base }
+	// Forecasts estimates when batches end.
+	Forecasts struct{ *base }
+	// JobLists looks jobs up in the cached lists.
+	JobLists struct{ *base }
+)
+
+// Config configures a Service.
+type Config struct {
 	Redis  redis.UniversalClient
 	Ledger *store.Ledger
 	// Writes reports whether Redis accepts writes; nil tests it with a write each time.
@@ -35,9 +55,29 @@ type Service struct {
 	Jobs *jobs.Lister
 }
 
+// base is what the parts share.
+type base struct {
+	Config
+
+	DeadLetters  *DeadLetters
+	Connections  *Connections
+	Lanes        *Lanes
+	ControlTasks *ControlTasks
+	Forecasts    *Forecasts
+	JobLists     *JobLists
+}
+
+// New returns a service.
+func New(c Config) *Service {
+	b := &base{Config: c}
+	b.DeadLetters, b.Connections, b.Lanes = &DeadLetters{b}, &Connections{b}, &Lanes{b}
+	b.ControlTasks, b.Forecasts, b.JobLists = &ControlTasks{b}, &Forecasts{b}, &JobLists{b}
+	return &Service{b}
+}
+
 // NewLister returns a lister of customers' jobs.
-func (d *Service) NewLister(settings jobs.Settings, now func() time.Time) *jobs.Lister {
-	return &jobs.Lister{Ledger: d.Ledger, Hosts: d.Hosts, Settings: settings, Now: now, Request: d.RequestControl, Filed: func(customer string) (store.Connection, bool) {
+func (d *JobLists) NewLister(settings jobs.Settings, now func() time.Time) *jobs.Lister {
+	return &jobs.Lister{Ledger: d.Ledger, Hosts: d.Hosts, Settings: settings, Now: now, Request: d.ControlTasks.Request, Filed: func(customer string) (store.Connection, bool) {
 		conn, ok := d.filed()[customer]
 		return conn, ok
 	}}
@@ -72,8 +112,8 @@ func (d *Service) Known(ctx context.Context, customer string) error {
 	return err
 }
 
-// Connection returns a customer's readable connection, from the store or the connections file.
-func (d *Service) Connection(ctx context.Context, customer string) (store.Connection, bool) {
+// Get returns a customer's readable connection, from the store or the connections file.
+func (d *Connections) Get(ctx context.Context, customer string) (store.Connection, bool) {
 	stored, err := d.Ledger.Connections.Get(ctx, customer)
 	if errors.Is(err, store.ErrNoConnection) {
 		conn, ok := d.filed()[customer]
@@ -85,7 +125,7 @@ func (d *Service) Connection(ctx context.Context, customer string) (store.Connec
 	return stored.WithDefaults(), err == nil && stored.Below().Kept()
 }
 
-func (d *Service) filed() map[string]store.Connection {
+func (d *base) filed() map[string]store.Connection {
 	if d.Filed == nil {
 		return nil
 	}
@@ -93,8 +133,8 @@ func (d *Service) filed() map[string]store.Connection {
 }
 
 // Links returns the links into a customer's iCIMS; none without a usable connection.
-func (d *Service) Links(ctx context.Context, customer string) Links {
-	conn, ok := d.Connection(ctx, customer)
+func (d *Connections) Links(ctx context.Context, customer string) Links {
+	conn, ok := d.Connections.Get(ctx, customer)
 	if !ok {
 		return Links{}
 	}
@@ -102,7 +142,7 @@ func (d *Service) Links(ctx context.Context, customer string) Links {
 }
 
 // limits returns the limits of the customer's connection, or the defaults.
-func (d *Service) limits(ctx context.Context, customer string) store.Limits {
-	conn, _ := d.Connection(ctx, customer)
+func (d *base) limits(ctx context.Context, customer string) store.Limits {
+	conn, _ := d.Connections.Get(ctx, customer)
 	return conn.Limits.Or(store.DefaultLimits())
 }

@@ -8,11 +8,11 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-func (d *Service) queues() *tasks.Queues { return tasks.NewQueues(d.Redis, d.TaskRetention) }
+func (d *base) queues() *tasks.Queues { return tasks.NewQueues(d.Redis, d.TaskRetention) }
 
 // start enqueues exports that were just accepted, or runs the tasks of retried ones. The sweep
 // enqueues whatever is missed here.
-func (d *Service) start(ctx context.Context, customer string, exports []string) error {
+func (d *base) start(ctx context.Context, customer string, exports []string) error {
 	stand, err := d.Ledger.Recovery.States(ctx, customer, exports)
 	if err != nil {
 		return err
@@ -31,7 +31,7 @@ func (d *Service) start(ctx context.Context, customer string, exports []string) 
 const emptyThreshold = 2_000
 
 // remove deletes the tasks of ended exports from asynq's queues.
-func (d *Service) remove(ctx context.Context, customer string, exports []string) error {
+func (d *base) remove(ctx context.Context, customer string, exports []string) error {
 	if len(exports) == 0 {
 		return nil
 	}
@@ -61,7 +61,7 @@ func (d *Service) remove(ctx context.Context, customer string, exports []string)
 
 // removeEnded deletes the tasks of those exports that have ended. It reads their state, since an
 // export may have been retried meanwhile.
-func (d *Service) removeEnded(ctx context.Context, customer string, exports []string) error {
+func (d *base) removeEnded(ctx context.Context, customer string, exports []string) error {
 	stand, err := d.Ledger.Recovery.States(ctx, customer, exports)
 	if err != nil {
 		return err

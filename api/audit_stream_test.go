@@ -14,7 +14,7 @@ func TestPanickedAuditStopsWriting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newClockRig(t)
 		defer r.end()
-		r.Admin = &admin.Service{} // has nothing to read
+		r.Admin = admin.New(admin.Config{}) // has nothing to read
 		response := httptest.NewRecorder()
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/customers/1234/audit", nil)
 		request.Header.Set("Accept", ndjsonType)

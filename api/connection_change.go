@@ -52,7 +52,7 @@ func (s *Server) enterConnection(ctx context.Context, in *putConnectionInput, c 
 		if in.IfMatch != "" {
 			return nil, problem(CodeConnectionChanged, "The customer has no connection.")
 		}
-		added, err := s.Admin.AddConnection(ctx, c, p.Name, in.Body.Why)
+		added, err := s.Admin.Connections.Add(ctx, c, p.Name, in.Body.Why)
 		if err != nil {
 			return nil, err
 		}
@@ -66,7 +66,7 @@ func (s *Server) enterConnection(ctx context.Context, in *putConnectionInput, c 
 	case strings.TrimSpace(in.Body.Why) == "":
 		return nil, whyMissing("why")
 	}
-	edited, err := s.Admin.EditConnection(ctx, before, c, p.Name, in.Body.Why)
+	edited, err := s.Admin.Connections.Edit(ctx, before, c, p.Name, in.Body.Why)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (s *Server) deleteConnection(ctx context.Context, in *deleteConnectionInput
 	if err != nil {
 		return nil, err
 	}
-	removal, err := s.Admin.RemoveConnection(ctx, in.Customer, admin.RemovalOrder{
+	removal, err := s.Admin.Connections.Remove(ctx, in.Customer, admin.RemovalOrder{
 		Who: principalOf(ctx).Name, Why: in.Why, Revision: revision, CancelExports: in.Exports == "cancel", EraseMarkers: in.Markers == "erase",
 		Patience: time.Duration(in.Patience) * time.Second, DryRun: in.DryRun,
 	})

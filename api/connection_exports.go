@@ -16,7 +16,7 @@ func (s *Server) addExports(ctx context.Context, shown ...Connection) error {
 	if err != nil {
 		return err
 	}
-	slots, err := s.Admin.CustomerStatuses(ctx, customers...)
+	slots, err := s.Admin.Lanes.CustomerStatuses(ctx, customers...)
 	if err != nil {
 		return err
 	}

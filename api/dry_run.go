@@ -57,7 +57,7 @@ func (s *Server) dryRun(ctx context.Context, batch tasks.Batch, conn store.Conne
 	out.MoreRefused, out.MoreWarned = receipt.MoreRefused, receipt.MoreWarned
 	out.JobTitle, out.JobWarning = s.jobNotes(ctx, batch)
 	kind := store.KindOf(batch.Target.Job, batch.Options.IncludePreviouslyExported)
-	p, err := s.Admin.Demand(ctx, batch.Customer, kind, out.Estimate, conn.Limits.Or(store.DefaultLimits()), s.waits())
+	p, err := s.Admin.Forecasts.Demand(ctx, batch.Customer, kind, out.Estimate, conn.Limits.Or(store.DefaultLimits()), s.waits())
 	out.Forecast, out.Waits = p.Forecast, p.Waits
 	return out, err
 }

@@ -90,9 +90,9 @@ func (s *Server) listBatches(ctx context.Context, in *listBatchesInput) (*listBa
 	if slices.ContainsFunc(batches, func(b store.Batch) bool { return b.Moving() > 0 }) {
 		// The reasons are the same for all batches of the customer. If Redis cannot tell them, the
 		// counts are still useful.
-		waits, _ = s.Admin.Waits(ctx, in.Customer, s.waits())
+		waits, _ = s.Admin.Forecasts.Waits(ctx, in.Customer, s.waits())
 	}
-	titles := s.Admin.JobTitles(ctx, in.Customer, jobsOf(batches)...)
+	titles := s.Admin.JobLists.Titles(ctx, in.Customer, jobsOf(batches)...)
 	for i, b := range batches {
 		out.Batches[i] = BatchStatus{Batch: b, JobTitle: titles[b.Job], Moving: b.Moving()}
 		if out.Batches[i].Moving > 0 {
@@ -125,9 +125,9 @@ func (s *Server) getBatch(ctx context.Context, in *getBatchInput) (*getBatchOutp
 
 // statusOf adds the forecast. If Redis cannot tell it, the counts are still useful.
 func (s *Server) statusOf(ctx context.Context, b store.Batch) BatchStatus {
-	status := BatchStatus{Batch: b, JobTitle: s.Admin.JobTitles(ctx, b.ID.Customer(), b.Job)[b.Job], Moving: b.Moving()}
+	status := BatchStatus{Batch: b, JobTitle: s.Admin.JobLists.Titles(ctx, b.ID.Customer(), b.Job)[b.Job], Moving: b.Moving()}
 	if status.Moving > 0 {
-		if p, err := s.Admin.ETA(ctx, b, s.waits()); err == nil {
+		if p, err := s.Admin.Forecasts.ETA(ctx, b, s.waits()); err == nil {
 			status.Forecast, status.Waits = &p.Forecast, p.Waits
 		}
 	}
@@ -179,7 +179,7 @@ func (s *Server) listResults(ctx context.Context, in *listResultsInput) (*listRe
 	if err != nil {
 		return nil, err
 	}
-	links := s.Admin.Links(ctx, in.Customer)
+	links := s.Admin.Connections.Links(ctx, in.Customer)
 	out := ResultList{Results: make([]admin.Outcome, len(page.Results))}
 	for i, r := range page.Results {
 		out.Results[i] = admin.Explain(r.Outcome, r.Row, links)

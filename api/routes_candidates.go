@@ -75,7 +75,7 @@ func (s *Server) lookUpExported(ctx context.Context, in *lookUpExportedInput) (*
 	if err != nil {
 		return nil, err
 	}
-	links := s.Admin.Links(ctx, in.Customer)
+	links := s.Admin.Connections.Links(ctx, in.Customer)
 	out := ExportedList{Exported: make([]Exported, 0, len(markers))}
 	for _, candidate := range in.Body.Candidates {
 		m, ok := markers[candidate]

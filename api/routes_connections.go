@@ -139,7 +139,7 @@ func (s *Server) listConnections(ctx context.Context, in *struct {
 
 	Removed bool `query:"removed" doc:"Include removed connections."`
 }) (*struct{ Body Connections }, error) {
-	page, next, err := s.Admin.ConnectionPage(ctx, admin.ConnectionQuery{Removed: in.Removed, May: principalOf(ctx).May, After: in.Cursor, Limit: in.Limit})
+	page, next, err := s.Admin.Connections.Page(ctx, admin.ConnectionQuery{Removed: in.Removed, May: principalOf(ctx).May, After: in.Cursor, Limit: in.Limit})
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +176,7 @@ func shownConnection(status int, v admin.ConnectionView) *connectionOutput {
 }
 
 func (s *Server) getConnection(ctx context.Context, in *struct{ CustomerPath }) (*connectionOutput, error) {
-	v, err := s.Admin.ShowConnection(ctx, in.Customer)
+	v, err := s.Admin.Connections.Show(ctx, in.Customer)
 	if err != nil {
 		return nil, err
 	}

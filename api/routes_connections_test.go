@@ -200,7 +200,7 @@ func filed(customers ...string) func(*Deps) {
 		}
 	}
 	return func(d *Deps) {
-		d.Admin = &admin.Service{Redis: d.Redis, Ledger: d.Ledger, Filed: func() map[string]store.Connection { return file }}
+		d.Admin = admin.New(admin.Config{Redis: d.Redis, Ledger: d.Ledger, Filed: func() map[string]store.Connection { return file }})
 	}
 }
 

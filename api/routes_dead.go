@@ -38,13 +38,13 @@ func (s *Server) registerDeadLetters() {
 		Summary:     "Retry dead letters",
 		Description: "Each export gets a fresh retry budget and continues where it stopped. Existing people are not created again." + many,
 		Errors:      []Code{CodeCannotOpen},
-	}, s.deadHandler((*admin.Service).RetryDead))
+	}, s.deadHandler((*admin.DeadLetters).Retry))
 	register(s, op{
 		ID: "discard-dead-letters", Method: http.MethodPost, Path: path + "/discard", Scope: ScopeOperate, Changes: true, Tags: []string{"dead letters"},
 		Summary:     "Discard dead letters",
 		Description: "Deletes the candidates' data." + many,
 		Errors:      []Code{CodeCannotOpen},
-	}, s.deadHandler((*admin.Service).DiscardDead))
+	}, s.deadHandler((*admin.DeadLetters).Discard))
 	register(s, op{
 		ID: "transfer-dead-letters", Method: http.MethodPost, Path: path + "/transfer", Scope: ScopeOperate, Changes: true, Tags: []string{"dead letters"},
 		Summary: "Move dead letters to another job",
@@ -65,7 +65,7 @@ type DeadCustomers struct {
 func (s *Server) countDeadLetters(ctx context.Context, in *struct {
 	Limit int `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"Page size."`
 }) (*struct{ Body DeadCustomers }, error) {
-	found, err := s.Admin.DeadCustomers(ctx, principalOf(ctx).Customers)
+	found, err := s.Admin.DeadLetters.Customers(ctx, principalOf(ctx).Customers)
 	if err != nil {
 		return nil, err
 	}
@@ -115,11 +115,11 @@ func (s *Server) listDeadLetters(ctx context.Context, in *listDeadInput) (*struc
 	if in.Count {
 		counted := choice
 		counted.After = store.DeadLetter{}
-		if out.ByReason, out.Uncounted, err = s.Admin.TallyDead(ctx, in.Customer, counted, countedDead); err != nil {
+		if out.ByReason, out.Uncounted, err = s.Admin.DeadLetters.Tally(ctx, in.Customer, counted, countedDead); err != nil {
 			return nil, err
 		}
 	}
-	page, err := s.Admin.DeadPageOf(ctx, in.Customer, choice, in.Limit)
+	page, err := s.Admin.DeadLetters.Page(ctx, in.Customer, choice, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -191,11 +191,11 @@ func (s *Server) getDeadLetter(ctx context.Context, in *struct {
 
 	Export string `path:"export" maxLength:"200" doc:"The export's ID, as listed."`
 }) (*struct{ Body admin.ExplainedDead }, error) {
-	letter, err := s.Admin.DeadLetter(ctx, store.Ref{Customer: in.Customer, Export: in.Export})
+	letter, err := s.Admin.DeadLetters.Get(ctx, store.Ref{Customer: in.Customer, Export: in.Export})
 	if err != nil {
 		return nil, err
 	}
-	explained, err := s.Admin.ExplainDead(ctx, letter, timelineWriter())
+	explained, err := s.Admin.DeadLetters.Explain(ctx, letter, timelineWriter())
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +236,7 @@ type DeadLettersChanged struct {
 	Sample   []admin.DeadLine  `json:"sample,omitempty" doc:"For a dry run: a sample of the selected dead letters."`
 }
 
-type deadAct func(*admin.Service, context.Context, admin.DeadChoice, admin.DeadOrder) (admin.DeadResult, error)
+type deadAct func(*admin.DeadLetters, context.Context, admin.DeadChoice, admin.DeadOrder) (admin.DeadResult, error)
 
 func (s *Server) deadHandler(act deadAct) func(context.Context, *deadActInput) (*struct{ Body DeadLettersChanged }, error) {
 	return func(ctx context.Context, in *deadActInput) (*struct{ Body DeadLettersChanged }, error) {
@@ -251,7 +251,7 @@ func (s *Server) deadHandler(act deadAct) func(context.Context, *deadActInput) (
 			return s.sampleDead(ctx, choice)
 		}
 		order := admin.DeadOrder{Who: principalOf(ctx).Name, Why: in.Body.Why, Most: or(in.Body.Limit, mostDead)}
-		done, err := act(s.Admin, ctx, choice, order)
+		done, err := act(s.Admin.DeadLetters, ctx, choice, order)
 		if err != nil {
 			return nil, err
 		}
@@ -290,7 +290,7 @@ var errSampled = errors.New("sampled")
 
 func (s *Server) sampleDead(ctx context.Context, choice admin.DeadChoice) (*struct{ Body DeadLettersChanged }, error) {
 	out, counts := DeadLettersChanged{DryRun: true, AsOf: choice.Until, Sample: []admin.DeadLine{}}, admin.DeadCounts{}
-	err := s.Admin.DeadLetters(ctx, choice, func(_ string, page []admin.DeadLetter) error {
+	err := s.Admin.DeadLetters.Each(ctx, choice, func(_ string, page []admin.DeadLetter) error {
 		counts.Add(page)
 		if room := sampledDead - len(out.Sample); room > 0 {
 			out.Sample = append(out.Sample, linesOf(page[:min(room, len(page))])...)

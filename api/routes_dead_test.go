@@ -110,7 +110,7 @@ func TestDeadLettersAreListedOverTheAPI(t *testing.T) {
 	}
 	t.Run("no more are counted than were asked for", func(t *testing.T) {
 		for _, text := range []string{"", "create"} { // with and without reading timelines
-			counted, more, err := r.Admin.TallyDead(t.Context(), "1234", admin.DeadChoice{Text: text}, 4)
+			counted, more, err := r.Admin.DeadLetters.Tally(t.Context(), "1234", admin.DeadChoice{Text: text}, 4)
 			n := 0
 			for _, c := range counted {
 				n += c.Count
@@ -133,7 +133,7 @@ func TestDeadLettersAreListedOverTheAPI(t *testing.T) {
 			}
 		}
 	})
-	others, err := r.Admin.FindDead(t.Context(), "77", "c-00000")
+	others, err := r.Admin.DeadLetters.Find(t.Context(), "77", "c-00000")
 	if err != nil || len(others) != 1 {
 		t.Fatalf("%+v, %v", others, err)
 	}

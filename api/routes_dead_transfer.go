@@ -35,7 +35,7 @@ func (s *Server) transferDead(ctx context.Context, in *transferDeadInput) (*stru
 		return nil, err
 	}
 	job := in.Body.Job
-	out := DeadLettersTransferred{Job: job, JobTitle: s.Admin.JobTitles(ctx, in.Customer, job)[job], JobWarning: s.Admin.JobWarning(ctx, in.Customer, job)}
+	out := DeadLettersTransferred{Job: job, JobTitle: s.Admin.JobLists.Titles(ctx, in.Customer, job)[job], JobWarning: s.Admin.JobLists.Warning(ctx, in.Customer, job)}
 	noteOf(ctx).Object = fmt.Sprintf("to job %d", job)
 	if in.Body.DryRun {
 		sampled, err := s.sampleDead(ctx, choice)
@@ -46,7 +46,7 @@ func (s *Server) transferDead(ctx context.Context, in *transferDeadInput) (*stru
 		return &struct{ Body DeadLettersTransferred }{out}, nil
 	}
 	order := admin.DeadOrder{Who: principalOf(ctx).Name, Why: in.Body.Why, Most: or(in.Body.Limit, mostDead)}
-	done, err := s.Admin.TransferDead(ctx, choice, order, job)
+	done, err := s.Admin.DeadLetters.Transfer(ctx, choice, order, job)
 	if err != nil {
 		return nil, err
 	}

@@ -171,7 +171,7 @@ func (s *Server) export(header http.Header, r *http.Request) (status int, respon
 
 // usableConnection returns the connection that the customer's exports would use.
 func (s *Server) usableConnection(ctx context.Context, customer string) (store.Connection, error) {
-	conn, ok := s.Admin.Connection(ctx, customer)
+	conn, ok := s.Admin.Connections.Get(ctx, customer)
 	if ok {
 		return conn, nil
 	}

@@ -45,7 +45,7 @@ func (s *Server) listLanes(ctx context.Context, in *struct {
 
 	All bool `query:"all" doc:"Include idle customers."`
 }) (*struct{ Body admin.LaneList }, error) {
-	list, err := s.Admin.Lanes(ctx, admin.LaneQuery{All: in.All, Only: principalOf(ctx).Customers, After: in.Cursor, Limit: in.Limit})
+	list, err := s.Admin.Lanes.List(ctx, admin.LaneQuery{All: in.All, Only: principalOf(ctx).Customers, After: in.Cursor, Limit: in.Limit})
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (s *Server) listLanes(ctx context.Context, in *struct {
 }
 
 func (s *Server) getLane(ctx context.Context, in *struct{ CustomerPath }) (*struct{ Body admin.LaneDetail }, error) {
-	lane, err := s.Admin.Lane(ctx, in.Customer)
+	lane, err := s.Admin.Lanes.Get(ctx, in.Customer)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (s *Server) pauseLane(ctx context.Context, in *struct {
 	if !in.Body.Until.IsZero() && !in.Body.Until.After(now) {
 		return nil, problem(CodeInvalid, "", FieldProblem{"until", "is in the past", "use a future time, or omit it to pause until resumed"})
 	}
-	paused, err := s.Admin.Pause(ctx, in.Customer, store.Pause{By: principalOf(ctx).Name, Why: in.Body.Why, At: now, Until: in.Body.Until})
+	paused, err := s.Admin.Lanes.Pause(ctx, in.Customer, store.Pause{By: principalOf(ctx).Name, Why: in.Body.Why, At: now, Until: in.Body.Until})
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (s *Server) resumeLane(ctx context.Context, in *struct {
 	if strings.TrimSpace(in.Body.Why) == "" {
 		return nil, whyMissing("why")
 	}
-	paused, err := s.Admin.Resume(ctx, in.Customer, principalOf(ctx).Name, in.Body.Why)
+	paused, err := s.Admin.Lanes.Resume(ctx, in.Customer, principalOf(ctx).Name, in.Body.Why)
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ type ReadBackPlan struct {
 
 // readBackPlan draws the sample of a read-back.
 func (s *Server) readBackPlan(ctx context.Context, customer string, sample int) (readback.Plan, error) {
-	conn, ok := s.Admin.Connection(ctx, customer)
+	conn, ok := s.Admin.Connections.Get(ctx, customer)
 	if !ok {
 		return readback.Plan{}, store.ErrNoConnection
 	}
@@ -104,7 +104,7 @@ func (s *Server) startReadBack(ctx context.Context, in *struct {
 	if in.Body.MaxCalls > 0 && plan.Calls > in.Body.MaxCalls {
 		return nil, problem(CodeCallsShort, fmt.Sprintf("It needs up to %d calls; `max_calls` is %d.", plan.Calls, in.Body.MaxCalls))
 	}
-	e, joined, err := s.Admin.RequestControl(ctx, in.Customer, store.ControlReadBack, plan.Args, principalOf(ctx).Name)
+	e, joined, err := s.Admin.ControlTasks.Request(ctx, in.Customer, store.ControlReadBack, plan.Args, principalOf(ctx).Name)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (s *Server) startReadBack(ctx context.Context, in *struct {
 func (s *Server) readBackOf(ctx context.Context, t store.ControlTask) (readback.ReadBack, error) {
 	v, err := readback.View(t)
 	if err == nil {
-		err = s.Admin.Explain(ctx, &v.ControlView)
+		err = s.Admin.ControlTasks.Explain(ctx, &v.ControlView)
 	}
 	return v, err
 }

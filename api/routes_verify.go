@@ -73,7 +73,7 @@ func (s *Server) startVerification(ctx context.Context, in *struct {
 		return nil, err
 	}
 	args := verify.Args{Job: in.Body.Job, NoTestCandidate: in.Body.TestCandidate != nil && !*in.Body.TestCandidate}
-	e, joined, err := s.Admin.RequestControl(ctx, in.Customer, store.ControlVerify, args, principalOf(ctx).Name)
+	e, joined, err := s.Admin.ControlTasks.Request(ctx, in.Customer, store.ControlVerify, args, principalOf(ctx).Name)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func (s *Server) startVerification(ctx context.Context, in *struct {
 func (s *Server) verificationOf(ctx context.Context, t store.ControlTask) (verify.Verification, error) {
 	v, err := verify.View(t)
 	if err == nil {
-		err = s.Admin.Explain(ctx, &v.ControlView)
+		err = s.Admin.ControlTasks.Explain(ctx, &v.ControlView)
 	}
 	return v, err
 }
@@ -121,7 +121,7 @@ func (s *Server) followedTask(ctx context.Context, customer string, kind store.C
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.stopping, cancel)()
-	return s.Admin.AwaitControl(ctx, t, seconds(wait), seen)
+	return s.Admin.ControlTasks.Await(ctx, t, seconds(wait), seen)
 }
 
 // Verifications are a customer's latest verifications.

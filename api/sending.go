@@ -37,7 +37,7 @@ func (s *Server) send(ctx context.Context, batch tasks.Batch, good func(context.
 	if err != nil || b.Moving() == 0 {
 		return sent, nil //nolint:nilerr // the candidates are submitted
 	}
-	if p, err := s.Admin.ETA(ctx, b, s.waits()); err == nil {
+	if p, err := s.Admin.Forecasts.ETA(ctx, b, s.waits()); err == nil {
 		sent.Forecast, sent.Waits = &p.Forecast, p.Waits
 	}
 	return sent, nil
@@ -46,7 +46,7 @@ func (s *Server) send(ctx context.Context, batch tasks.Batch, good func(context.
 // jobNotes returns the title and warning for a batch's job from the cached job list.
 func (s *Server) jobNotes(ctx context.Context, b tasks.Batch) (title, warning string) {
 	job := b.Target.Job
-	return s.Admin.JobTitles(ctx, b.Customer, job)[job], s.Admin.JobWarning(ctx, b.Customer, job)
+	return s.Admin.JobLists.Titles(ctx, b.Customer, job)[job], s.Admin.JobLists.Warning(ctx, b.Customer, job)
 }
 
 // problemsTold limits the row problems in a response. The receipt has more.

@@ -146,10 +146,10 @@ func New(d Deps) (*Server, error) {
 		d.Now = time.Now
 	}
 	if d.Admin == nil {
-		d.Admin = &admin.Service{Redis: d.Redis, Ledger: d.Ledger, Hosts: d.Hosts, DummyDomain: tasks.DefaultDummyDomain, TaskRetention: tasks.DefaultRetention}
+		d.Admin = admin.New(admin.Config{Redis: d.Redis, Ledger: d.Ledger, Hosts: d.Hosts, DummyDomain: tasks.DefaultDummyDomain, TaskRetention: tasks.DefaultRetention})
 	}
 	if d.Admin.Jobs == nil {
-		d.Admin.Jobs = d.Admin.NewLister(or(d.Settings.Jobs, jobs.DefaultSettings()), d.Now)
+		d.Admin.Jobs = d.Admin.JobLists.NewLister(or(d.Settings.Jobs, jobs.DefaultSettings()), d.Now)
 	}
 	d.Settings = d.Settings.withDefaults()
 	s := &Server{Deps: d, mux: http.NewServeMux(), auditing: make(chan struct{}, 1)}

@@ -129,7 +129,7 @@ func (f *Fleet) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	crew, err := f.admin.Workers(ctx)
+	crew, err := f.admin.Lanes.Workers(ctx)
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (f *Fleet) refresh(ctx context.Context) error {
 func (f *Fleet) places(ctx context.Context, page []string, into map[string]admin.CustomerStatus) error {
 	together, cancel := context.WithTimeout(ctx, fleetLimit/2)
 	defer cancel()
-	all, err := f.admin.CustomerStatuses(together, page...)
+	all, err := f.admin.Lanes.CustomerStatuses(together, page...)
 	for i := range all {
 		into[page[i]] = all[i]
 	}
@@ -174,7 +174,7 @@ func (f *Fleet) places(ctx context.Context, page []string, into map[string]admin
 			defer func() { <-slots }()
 			var one []admin.CustomerStatus
 			oneErr := panics.Contain(func() (err error) {
-				one, err = f.admin.CustomerStatuses(ctx, customer)
+				one, err = f.admin.Lanes.CustomerStatuses(ctx, customer)
 				return err
 			})
 			mu.Lock()

@@ -59,7 +59,7 @@ func newFleetRig(t *testing.T, client redis.UniversalClient, byCustomer bool) *f
 	}
 	r := &fleetRig{t: t, client: client, ledger: store.NewLedger(client, keys), clock: time.Now(), leading: true}
 	r.producer = tasks.NewClient(client, r.ledger)
-	r.Fleet = NewFleet(&admin.Service{Redis: client, Ledger: r.ledger}, func() bool { return r.leading }, byCustomer)
+	r.Fleet = NewFleet(admin.New(admin.Config{Redis: client, Ledger: r.ledger}), func() bool { return r.leading }, byCustomer)
 	r.now = func() time.Time { return r.clock }
 	return r
 }

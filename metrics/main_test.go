@@ -75,7 +75,7 @@ func newRig(t *testing.T, c icimstest.Config, byCustomer bool) *rig {
 	}})
 	r.worker.Observe(metrics.NewWorkerMetrics(r.registry, r.worker.Vitals))
 	r.health = &metrics.Health{Redis: r.client, Writes: newWrites(r.ledger), Lanes: r.worker.Ready, Alive: r.worker.Alive}
-	admin := &admin.Service{Redis: r.client, Ledger: r.ledger}
+	admin := admin.New(admin.Config{Redis: r.client, Ledger: r.ledger})
 	r.registry.MustRegister(r.health, metrics.NewFleet(admin, func() bool { return r.worker.Vitals().Leads }, byCustomer))
 	return r
 }

@@ -49,9 +49,9 @@ func TestDeadLettersOutliveTheirArchivedTasks(t *testing.T) {
 		t.Fatalf("%d dead letters are listed", len(letters))
 	}
 
-	service := &admin.Service{Redis: r.redis, Ledger: r.ledger}
+	service := admin.New(admin.Config{Redis: r.redis, Ledger: r.ledger})
 	choice := admin.DeadChoice{Customers: []string{customer}, Exports: letters[1:2]}
-	if done, err := service.RetryDead(t.Context(), choice, admin.DeadOrder{Who: "an operator", Why: "the field is corrected"}); err != nil || done.Done != 1 {
+	if done, err := service.DeadLetters.Retry(t.Context(), choice, admin.DeadOrder{Who: "an operator", Why: "the field is corrected"}); err != nil || done.Done != 1 {
 		t.Fatalf("retried %+v, %v", done, err)
 	}
 	r.eventually("the retried export is done", func() bool {

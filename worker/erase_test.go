@@ -21,7 +21,7 @@ func TestErasingWhileExportsRun(t *testing.T) {
 	}}})
 	crowd := people(30)
 	options := store.EraseOptions{Who: "ana", Why: "a test", Settle: 500 * time.Millisecond}
-	service := &admin.Service{Redis: r.redis, Ledger: r.ledger}
+	service := admin.New(admin.Config{Redis: r.redis, Ledger: r.ledger})
 	erase := func() (left int, erased store.ErasureReceipt) {
 		for _, c := range crowd {
 			receipt, err := service.Erase(t.Context(), customer, c.ID, options)

@@ -20,7 +20,7 @@ import (
 // check returns the kinds of violations that `icims-export check` finds for a customer.
 func (r *rig) check(customer string) string {
 	r.t.Helper()
-	service := &admin.Service{Redis: r.redis, Ledger: r.ledger}
+	service := admin.New(admin.Config{Redis: r.redis, Ledger: r.ledger})
 	found, err := service.Check(r.t.Context(), []string{customer}, store.CheckOptions{Late: store.DefaultCheckOptions().Late})
 	if err != nil {
 		r.t.Fatal(err)

@@ -134,7 +134,7 @@ func TestTasksWithReadableCandidatesAreRefusedAndErased(t *testing.T) {
 	if n, err := intake.Refused(r.redis, time.Now().Add(-time.Hour)); n != 4 || err != nil {
 		t.Errorf("%d counted, %v", n, err)
 	}
-	found, err := (&admin.Service{Redis: r.redis, Ledger: r.ledger}).Check(t.Context(), []string{customer}, store.DefaultCheckOptions())
+	found, err := admin.New(admin.Config{Redis: r.redis, Ledger: r.ledger}).Check(t.Context(), []string{customer}, store.DefaultCheckOptions())
 	r.must(err)
 	if len(found.Violations) != 1 || found.Violations[0].Kind != admin.ViolationIntake || !strings.HasPrefix(found.Violations[0].Text, "4 tasks were ") {
 		t.Errorf("the check finds %+v", found.Violations)

@@ -34,7 +34,7 @@ func listing(t *testing.T, n int, o rigOptions) (*rig, *jobs.Lister) {
 		t.Fatal(err)
 	}
 	filed := func(string) (store.Connection, bool) { return r.conn.WithDefaults(), true }
-	return r, &jobs.Lister{Ledger: r.ledger, Hosts: hosts, Settings: jobs.DefaultSettings(), Filed: filed, Now: time.Now, Request: (&admin.Service{Redis: r.redis, Ledger: r.ledger}).RequestControl}
+	return r, &jobs.Lister{Ledger: r.ledger, Hosts: hosts, Settings: jobs.DefaultSettings(), Filed: filed, Now: time.Now, Request: admin.New(admin.Config{Redis: r.redis, Ledger: r.ledger}).ControlTasks.Request}
 }
 
 func (r *rig) jobs(l *jobs.Lister, q jobs.Query) jobs.ListPage {

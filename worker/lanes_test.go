@@ -80,7 +80,7 @@ func TestCustomersAreDistributed(t *testing.T) {
 			}
 			return true
 		})
-		list, err := (&admin.Service{Redis: f.redis, Ledger: f.ledger}).Lanes(t.Context(), admin.LaneQuery{All: true})
+		list, err := admin.New(admin.Config{Redis: f.redis, Ledger: f.ledger}).Lanes.List(t.Context(), admin.LaneQuery{All: true})
 		f.must(err)
 		for _, l := range list.Lanes {
 			texts := strings.Join(l.BreakerTexts(), "\n")
@@ -349,14 +349,14 @@ func nothingIsWrittenAfter(t *testing.T, pause func(*rig, store.Pause)) {
 // pause pauses the customer as an operator does.
 func (r *rig) pause(p store.Pause) {
 	r.t.Helper()
-	_, err := (&admin.Service{Redis: r.redis, Ledger: r.ledger}).Pause(r.t.Context(), customer, p)
+	_, err := admin.New(admin.Config{Redis: r.redis, Ledger: r.ledger}).Lanes.Pause(r.t.Context(), customer, p)
 	r.must(err)
 }
 
 // resume ends a pause as an operator does.
 func (r *rig) resume() {
 	r.t.Helper()
-	resumed, err := (&admin.Service{Redis: r.redis, Ledger: r.ledger}).Resume(r.t.Context(), customer, "maria", "enough")
+	resumed, err := admin.New(admin.Config{Redis: r.redis, Ledger: r.ledger}).Lanes.Resume(r.t.Context(), customer, "maria", "enough")
 	r.must(err)
 	if resumed.Before == nil {
 		r.t.Error("the customer was not paused")

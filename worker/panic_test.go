@@ -146,8 +146,8 @@ func TestPanicsOfAnExport(t *testing.T) {
 			t.Errorf("it panicked %d times, want 3", n)
 		}
 		broken.Store(false)
-		service := &admin.Service{Redis: r.redis, Ledger: r.ledger}
-		if done, err := service.RetryDead(t.Context(), admin.DeadChoice{Customers: []string{customer}}, admin.DeadOrder{Who: "an operator", Why: "the fix runs"}); err != nil || done.Done != 1 {
+		service := admin.New(admin.Config{Redis: r.redis, Ledger: r.ledger})
+		if done, err := service.DeadLetters.Retry(t.Context(), admin.DeadChoice{Customers: []string{customer}}, admin.DeadOrder{Who: "an operator", Why: "the fix runs"}); err != nil || done.Done != 1 {
 			t.Fatalf("retried: %+v, %v", done, err)
 		}
 		if b, inv := r.finished(id), r.sim.Invariants(); b.Created != 1 || inv.People != 1 {
@@ -204,8 +204,8 @@ func TestPanicsOfAnExport(t *testing.T) {
 		id := r.send(tasks.Prospects, tasks.Options{}, ana())
 		r.eventually("the export is dead", func() bool { o := r.outcomes(id); return len(o) == 1 && o[0].State == store.Dead })
 		broken.Store(false)
-		service := &admin.Service{Redis: r.redis, Ledger: r.ledger}
-		if done, err := service.RetryDead(t.Context(), admin.DeadChoice{Customers: []string{customer}}, admin.DeadOrder{Who: "an operator", Why: "the fix runs"}); err != nil || done.Done != 1 {
+		service := admin.New(admin.Config{Redis: r.redis, Ledger: r.ledger})
+		if done, err := service.DeadLetters.Retry(t.Context(), admin.DeadChoice{Customers: []string{customer}}, admin.DeadOrder{Who: "an operator", Why: "the fix runs"}); err != nil || done.Done != 1 {
 			t.Fatalf("retried: %+v, %v", done, err)
 		}
 		if b := r.finished(id); b.Created != 1 {

@@ -87,8 +87,8 @@ func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 		}
 
 		r.sim.ClearRules()
-		service := &admin.Service{Redis: r.redis, Ledger: r.ledger}
-		done, err := service.RetryDead(t.Context(), admin.DeadChoice{Customers: []string{customer}, Exports: []string{export}}, admin.DeadOrder{Who: "ana", Why: "the field is corrected"})
+		service := admin.New(admin.Config{Redis: r.redis, Ledger: r.ledger})
+		done, err := service.DeadLetters.Retry(t.Context(), admin.DeadChoice{Customers: []string{customer}, Exports: []string{export}}, admin.DeadOrder{Who: "ana", Why: "the field is corrected"})
 		if err != nil || done.Done != 1 {
 			t.Fatalf("retried %+v, %v", done, err)
 		}
@@ -126,7 +126,7 @@ func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 		if own, got := customer+":"+r.outcomes(id)[0].Export, r.task(r.inspector().ListRetryTasks); got == own {
 			t.Fatal("the waiting task is no substitute")
 		}
-		service := &admin.Service{Redis: r.redis, Ledger: r.ledger}
+		service := admin.New(admin.Config{Redis: r.redis, Ledger: r.ledger})
 		receipt, err := service.Erase(t.Context(), customer, ana().ID, store.EraseOptions{Who: "ana", Why: "a request"})
 		if err != nil || len(receipt.Exports) != 1 {
 			t.Fatalf("%+v, %v", receipt, err)

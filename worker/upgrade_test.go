@@ -101,7 +101,7 @@ func newUpgraded(t *testing.T) *upgraded {
 	keys, err := store.ParseKeyset(left.Keyset)
 	u.must(err)
 	u.ledger = store.NewLedger(u.redis, keys)
-	u.service = &admin.Service{Redis: u.redis, Ledger: u.ledger}
+	u.service = admin.New(admin.Config{Redis: u.redis, Ledger: u.ledger})
 	u.worker = u.newWorker(func(s *worker.Settings) {
 		shortWaits(s) // creates wait for the settle time after a restart of Redis
 		s.AbandonedAfter = time.Nanosecond
@@ -246,7 +246,7 @@ func TestUpgradeFromPreviousVersion(t *testing.T) {
 	if got := u.states("9012"); !maps.Equal(got, before["9012"]) {
 		t.Errorf("paused: %v before, %v after", before["9012"], got)
 	}
-	if _, err := u.service.Resume(t.Context(), "9012", "maria", "the upgrade is done"); err != nil {
+	if _, err := u.service.Lanes.Resume(t.Context(), "9012", "maria", "the upgrade is done"); err != nil {
 		t.Fatal(err)
 	}
 	u.end("9012")
@@ -283,7 +283,7 @@ func TestUpgradeFromPreviousVersion(t *testing.T) {
 	u.sim.Tenant("1234").AddJob(icimstest.Job{ID: 1799, Title: "The job that was missing", Portals: []int{1}})
 	u.sim.AddRule(icimstest.Rule{Customer: "1234", Route: "people.create", Email: "candidate-31@example.com", Fault: icimstest.StatusBefore, Status: 400, Code: 4, Times: -1})
 	dead := before["1234"][store.Dead]
-	done, err := u.service.RetryDead(t.Context(), admin.DeadChoice{Customers: []string{"1234"}}, admin.DeadOrder{Who: "maria", Why: "the job is back"})
+	done, err := u.service.DeadLetters.Retry(t.Context(), admin.DeadChoice{Customers: []string{"1234"}}, admin.DeadOrder{Who: "maria", Why: "the job is back"})
 	if err != nil || done.Done != dead {
 		t.Fatalf("%d of %d retried, %v", done.Done, dead, err)
 	}

@@ -128,9 +128,9 @@ func TestExportFormShowsObstacles(t *testing.T) {
 
 func TestFileConnectionIsNotReportedMissing(t *testing.T) {
 	w := newWard(t, func(d *api.Deps, _ *Options) {
-		d.Admin = &admin.Service{Redis: d.Redis, Ledger: d.Ledger, Hosts: d.Hosts, Filed: func() map[string]store.Connection {
+		d.Admin = admin.New(admin.Config{Redis: d.Redis, Ledger: d.Ledger, Hosts: d.Hosts, Filed: func() map[string]store.Connection {
 			return map[string]store.Connection{mine: {Customer: mine, Username: "export-user", Password: "correct horse", PortalURLs: portalURL}}
-		}}
+		}})
 	})
 	w.beat()
 	p := w.person(api.ScopeExport)

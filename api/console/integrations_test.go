@@ -182,9 +182,9 @@ func TestCustomerWithoutConnectionIsToldAboutTheFile(t *testing.T) {
 
 func TestFileConnectionIsListedReadOnly(t *testing.T) {
 	r := newRig(t, func(d *api.Deps, _ *Options) {
-		d.Admin = &admin.Service{Redis: d.Redis, Ledger: d.Ledger, Filed: func() map[string]store.Connection {
+		d.Admin = admin.New(admin.Config{Redis: d.Redis, Ledger: d.Ledger, Filed: func() map[string]store.Connection {
 			return map[string]store.Connection{mine: {Customer: mine, Username: "file-user", Password: "correct horse", PortalURLs: portalURL}}
-		}}
+		}})
 	})
 	p := r.person(api.ScopeAdmin)
 	list := p.get("/")

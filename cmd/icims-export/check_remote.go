@@ -14,7 +14,7 @@ import (
 // plan draws the sample and asks for confirmation of its cost. A customer without exports has a
 // plan without calls.
 func (c *checkCommand) plan(ctx context.Context, o *operator) (readback.Plan, error) {
-	conn, ok := o.Connection(ctx, c.Customer)
+	conn, ok := o.Connections.Get(ctx, c.Customer)
 	if !ok {
 		return readback.Plan{}, usageError("customer %s has no usable connection: add one with icims-export connection add, or set ICIMS_EXPORT_CONNECTIONS", c.Customer)
 	}
@@ -47,7 +47,7 @@ func (c *checkCommand) readBack(ctx context.Context, o *operator, plan readback.
 		joined bool
 	)
 	err := o.logged(ctx, &store.AuditLogEntry{What: "check --remote", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
-		e, joined, err = o.RequestControl(ctx, c.Customer, store.ControlReadBack, plan.Args, whoIs(c.Who))
+		e, joined, err = o.ControlTasks.Request(ctx, c.Customer, store.ControlReadBack, plan.Args, whoIs(c.Who))
 		return err
 	})
 	if err != nil {

@@ -168,7 +168,7 @@ func (c *connectionAddCommand) Run(ctx context.Context, p *process) error {
 	defer closeRedis()
 	var stored store.StoredConnection
 	err = o.logged(ctx, &store.AuditLogEntry{What: "connection add", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
-		stored, err = o.AddConnection(ctx, conn, whoIs(c.Who), c.Why)
+		stored, err = o.Connections.Add(ctx, conn, whoIs(c.Who), c.Why)
 		return err
 	})
 	if errors.Is(err, store.ErrConnectionExists) {
@@ -243,7 +243,7 @@ func (c *connectionEditCommand) Run(ctx context.Context, p *process) error {
 	}
 	var stored store.StoredConnection
 	err = o.logged(ctx, &store.AuditLogEntry{What: "connection edit", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
-		stored, err = o.EditConnection(ctx, before, after, whoIs(c.Who), c.Why)
+		stored, err = o.Connections.Edit(ctx, before, after, whoIs(c.Who), c.Why)
 		return err
 	})
 	if invalid, ok := errors.AsType[*checks.InvalidError](err); ok {

@@ -37,7 +37,7 @@ func (c *connectionRemoveCommand) Run(ctx context.Context, p *process) error {
 	defer closeRedis()
 	var r admin.Removal
 	remove := func() (err error) {
-		r, err = o.RemoveConnection(ctx, c.Customer, admin.RemovalOrder{
+		r, err = o.Connections.Remove(ctx, c.Customer, admin.RemovalOrder{
 			Who: whoIs(c.Who), Why: c.Why, Revision: c.Revision, CancelExports: c.Exports == "cancel", EraseMarkers: c.Markers == "erase", Patience: c.Patience, DryRun: c.DryRun,
 		})
 		return err

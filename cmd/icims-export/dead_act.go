@@ -27,12 +27,12 @@ type deadDiscardCommand struct{ deadAct }
 
 // Run retries the selected dead letters.
 func (c *deadRetryCommand) Run(ctx context.Context, p *process) error {
-	return c.run(ctx, p, deadAction{name: "retry", do: (*admin.Service).RetryDead})
+	return c.run(ctx, p, deadAction{name: "retry", do: (*admin.DeadLetters).Retry})
 }
 
 // Run discards the selected dead letters.
 func (c *deadDiscardCommand) Run(ctx context.Context, p *process) error {
-	return c.run(ctx, p, deadAction{name: "discard", do: (*admin.Service).DiscardDead})
+	return c.run(ctx, p, deadAction{name: "discard", do: (*admin.DeadLetters).Discard})
 }
 
 // deadAction is an action on dead letters.
@@ -40,7 +40,7 @@ type deadAction struct {
 	name string
 	// job is the target job of a transfer; 0 otherwise.
 	job int64
-	do  func(*admin.Service, context.Context, admin.DeadChoice, admin.DeadOrder) (admin.DeadResult, error)
+	do  func(*admin.DeadLetters, context.Context, admin.DeadChoice, admin.DeadOrder) (admin.DeadResult, error)
 }
 
 // object describes the selection in the audit log.
@@ -74,7 +74,7 @@ func (c *deadAct) run(ctx context.Context, p *process, d deadAction) error {
 		return usageError("a job belongs to one customer: name the customer's dead letters with --customer, --batch, or CUSTOMER:EXPORT")
 	}
 	if c.DryRun {
-		counts, err := o.CountDead(ctx, search)
+		counts, err := o.DeadLetters.Count(ctx, search)
 		if err != nil {
 			return o.lost(err)
 		}
@@ -86,7 +86,7 @@ func (c *deadAct) run(ctx context.Context, p *process, d deadAction) error {
 	}
 	var result admin.DeadResult
 	act := func() (err error) {
-		result, err = d.do(o.Service, ctx, search, admin.DeadOrder{Who: whoIs(c.Who), Why: c.Why})
+		result, err = d.do(o.DeadLetters, ctx, search, admin.DeadOrder{Who: whoIs(c.Who), Why: c.Why})
 		return err
 	}
 	if len(customers) == 0 {

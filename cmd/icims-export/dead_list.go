@@ -35,7 +35,7 @@ func (c *deadListCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	if c.DryRun {
-		counts, err := o.CountDead(ctx, search)
+		counts, err := o.DeadLetters.Count(ctx, search)
 		if err != nil {
 			return o.lost(err)
 		}
@@ -57,7 +57,7 @@ func (c *deadListCommand) Run(ctx context.Context, p *process) error {
 		write = deadTable(p.stdout, style{p.colours(p.stdout)}, width)
 	}
 	counts, shown := admin.DeadCounts{}, 0
-	err = o.DeadLetters(ctx, search, func(_ string, page []admin.DeadLetter) error {
+	err = o.DeadLetters.Each(ctx, search, func(_ string, page []admin.DeadLetter) error {
 		counts.Add(page)
 		if limit > 0 {
 			page = page[:min(len(page), limit-shown)]

@@ -42,7 +42,7 @@ func (c *deadShowCommand) Run(ctx context.Context, p *process) error {
 	if err := o.known(ctx, c.Customer); err != nil {
 		return err
 	}
-	letters, err := o.FindDead(ctx, c.Customer, c.Which)
+	letters, err := o.DeadLetters.Find(ctx, c.Customer, c.Which)
 	if err != nil {
 		return o.lost(err)
 	}
@@ -69,7 +69,7 @@ func (c *deadShowCommand) Run(ctx context.Context, p *process) error {
 }
 
 func (c *deadShowCommand) read(ctx context.Context, o *operator, l admin.DeadLetter) (admin.ExplainedDead, error) {
-	shown, err := o.ExplainDead(ctx, l, admin.TimelineWriter{Words: c.ShowData})
+	shown, err := o.DeadLetters.Explain(ctx, l, admin.TimelineWriter{Words: c.ShowData})
 	if err != nil {
 		return shown, o.lost(err)
 	}
@@ -81,7 +81,7 @@ func (c *deadShowCommand) read(ctx context.Context, o *operator, l admin.DeadLet
 
 // open adds what the export sends, and records who viewed it.
 func (c *deadShowCommand) open(ctx context.Context, o *operator, shown *admin.ExplainedDead) error {
-	known, err := o.OpenDead(ctx, shown, whoIs(c.Who))
+	known, err := o.DeadLetters.Open(ctx, shown, whoIs(c.Who))
 	untold, unrecorded := errors.AsType[*admin.UnrecordedError](err)
 	switch {
 	case unrecorded:

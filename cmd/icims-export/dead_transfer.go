@@ -20,11 +20,11 @@ func (c *deadTransferCommand) Run(ctx context.Context, p *process) error {
 	if c.ToJob < 1 {
 		return usageError("--to-job must be the system id of a job, a positive number")
 	}
-	return c.run(ctx, p, deadAction{"transfer", c.ToJob, func(d *admin.Service, ctx context.Context, choice admin.DeadChoice, o admin.DeadOrder) (admin.DeadResult, error) {
-		if warning := d.JobWarning(ctx, choice.Customers[0], c.ToJob); warning != "" {
+	return c.run(ctx, p, deadAction{"transfer", c.ToJob, func(d *admin.DeadLetters, ctx context.Context, choice admin.DeadChoice, o admin.DeadOrder) (admin.DeadResult, error) {
+		if warning := d.JobLists.Warning(ctx, choice.Customers[0], c.ToJob); warning != "" {
 			p.sayf("! %s", warning)
 		}
-		return d.TransferDead(ctx, choice, o, c.ToJob)
+		return d.Transfer(ctx, choice, o, c.ToJob)
 	}})
 }
 

@@ -269,7 +269,7 @@ func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt, unreadRows stri
 	}
 	warnings, jobWarning := d.setForecast(ctx), ""
 	if d.operator != nil {
-		jobWarning = d.operator.JobWarning(ctx, d.command.Customer, d.command.Job)
+		jobWarning = d.operator.JobLists.Warning(ctx, d.command.Customer, d.command.Job)
 	}
 	e.PerDay = e.Forecast.PerDay
 	out := d.p.stdout
@@ -340,7 +340,7 @@ func (d *dryRun) setForecast(ctx context.Context) []string {
 	if d.operator == nil {
 		return nil
 	}
-	r, err := d.operator.Demand(ctx, customer, kind, e.Estimate, d.conn.Limits, d.p.waits())
+	r, err := d.operator.Forecasts.Demand(ctx, customer, kind, e.Estimate, d.conn.Limits, d.p.waits())
 	if err != nil {
 		return nil
 	}

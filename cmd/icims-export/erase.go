@@ -65,7 +65,7 @@ func (c *eraseCommand) Run(ctx context.Context, p *process) error {
 // erase erases the candidate, and retries exports in progress until patience has passed.
 func (c *eraseCommand) erase(ctx context.Context, o *operator) (store.ErasureReceipt, error) {
 	const pause = time.Second
-	conn, _ := o.Connection(ctx, c.Customer)
+	conn, _ := o.Connections.Get(ctx, c.Customer)
 	options := store.EraseOptions{Who: whoIs(c.Who), Why: c.Why, Settle: conn.Profile.SettleTime(o.p.settings.SettleTime)}
 	all, err := o.Erase(ctx, c.Customer, c.Candidate, options)
 	for end := time.Now().Add(c.Patience); err == nil && !all.Complete && time.Now().Add(pause).Before(end); {
@@ -84,7 +84,7 @@ func (c *eraseCommand) erase(ctx context.Context, o *operator) (store.ErasureRec
 
 // profiles returns links to the candidate's profiles in iCIMS.
 func profiles(ctx context.Context, o *operator, r store.ErasureReceipt) []string {
-	l := o.Links(ctx, r.Customer)
+	l := o.Connections.Links(ctx, r.Customer)
 	places := make([]string, len(r.People))
 	for i, person := range r.People {
 		if places[i] = l.Person(person); places[i] == "" {

@@ -166,7 +166,7 @@ func (c *exportCommand) submit(ctx context.Context, p *process, rows iter.Seq2[t
 // addForecast adds the forecast, what blocks the batch, and the job warning to the report.
 func (c *exportCommand) addForecast(ctx context.Context, p *process, r *report, client redis.UniversalClient, ledger *store.Ledger) {
 	service := p.service(client, ledger, false)
-	if r.jobWarning = service.JobWarning(ctx, c.Customer, c.Job); r.jobWarning != "" {
+	if r.jobWarning = service.JobLists.Warning(ctx, c.Customer, c.Job); r.jobWarning != "" {
 		p.sayf("! %s", r.jobWarning)
 	}
 	b, err := ledger.Batches.Get(ctx, r.receipt.Batch)

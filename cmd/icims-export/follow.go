@@ -78,7 +78,7 @@ func (f *follower) follow(ctx context.Context) (store.Batch, error) {
 		if time.Since(foretold) >= forecastEvery {
 			foretold = time.Now()
 			// Errors leave the forecast out.
-			f.ahead, _ = f.p.service(nil, f.ledger, true).Forecast(ctx, b)
+			f.ahead, _ = f.p.service(nil, f.ledger, true).Forecasts.Forecast(ctx, b)
 		}
 		f.progress.show(f.line(b))
 		if !pause(ctx, tick) {

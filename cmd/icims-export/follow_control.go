@@ -48,7 +48,7 @@ func (f *controlFollower) follow(ctx context.Context, t store.ControlTask, wait 
 
 // explain explains once why no worker runs the task.
 func (f *controlFollower) explain(ctx context.Context) {
-	outage, err := f.Outage(ctx)
+	outage, err := f.Lanes.Outage(ctx)
 	if err != nil || outage == nil || f.refreshPatience {
 		return
 	}

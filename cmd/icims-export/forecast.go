@@ -26,7 +26,7 @@ func (r *batchForecast) text() string {
 // forecastOf forecasts the end of an open batch. It returns nil if Redis fails, since the rest of
 // the output is more important.
 func (p *process) forecastOf(ctx context.Context, service *admin.Service, b store.Batch) *batchForecast {
-	r, err := service.ETA(ctx, b, p.waits())
+	r, err := service.Forecasts.ETA(ctx, b, p.waits())
 	if err != nil {
 		return nil
 	}

@@ -35,7 +35,7 @@ func (c *lanesCommand) Run(ctx context.Context, p *process) error {
 		}
 		return c.show(ctx, o)
 	}
-	r, err := o.Lanes(ctx, admin.LaneQuery{All: c.All})
+	r, err := o.Lanes.List(ctx, admin.LaneQuery{All: c.All})
 	if err != nil {
 		return o.lost(err)
 	}

@@ -17,7 +17,7 @@ type shownLane struct{ admin.LaneDetail }
 
 // show prints one customer's lane.
 func (c *lanesCommand) show(ctx context.Context, o *operator) error {
-	l, err := o.Lane(ctx, c.Customer)
+	l, err := o.Lanes.Get(ctx, c.Customer)
 	if err != nil {
 		return o.lost(err)
 	}

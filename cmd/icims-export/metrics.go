@@ -60,7 +60,7 @@ func (o *observed) worker(ctx context.Context, w *worker.Worker, client redis.Un
 func (o *observed) countWorker(w *worker.Worker, client redis.UniversalClient, ledger *store.Ledger, byCustomer bool) *metrics.Health {
 	if o.on() {
 		w.Observe(metrics.NewWorkerMetrics(o.registry, w.Vitals))
-		service := &admin.Service{Redis: client, Ledger: ledger}
+		service := admin.New(admin.Config{Redis: client, Ledger: ledger})
 		o.registry.MustRegister(metrics.NewFleet(service, func() bool { return w.Vitals().Leads }, byCustomer))
 	}
 	return &metrics.Health{Redis: client, Writes: store.NewWriteProbe(ledger.Checks.Writable, time.Now), Lanes: w.Ready, Alive: w.Alive}

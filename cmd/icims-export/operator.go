@@ -65,10 +65,10 @@ func openAnyKeyset(ctx context.Context, p *process, needKeys bool) (*operator, f
 // service returns the admin service. closed means that there are no sealing keys.
 func (p *process) service(client redis.UniversalClient, ledger *store.Ledger, closed bool) *admin.Service {
 	hosts, _ := hostPolicy(p.settings) // without a policy there are no links
-	d := &admin.Service{
+	d := admin.New(admin.Config{
 		Redis: client, Ledger: ledger, Closed: closed, Hosts: hosts, DummyDomain: p.settings.DummyEmailDomain, TaskRetention: p.settings.TaskRetention, Filed: p.filed(zerolog.Nop()).usable,
-	}
-	d.Jobs = d.NewLister(jobsSettings(p.settings), time.Now)
+	})
+	d.Jobs = d.JobLists.NewLister(jobsSettings(p.settings), time.Now)
 	return d
 }
 

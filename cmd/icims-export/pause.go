@@ -59,7 +59,7 @@ func (c *pauseCommand) Run(ctx context.Context, p *process) error {
 	}
 	var r admin.Paused
 	err = o.logged(ctx, &store.AuditLogEntry{What: "pause", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
-		r, err = o.Pause(ctx, c.Customer, store.Pause{By: whoIs(c.Who), Why: c.Why, At: now, Until: end})
+		r, err = o.Lanes.Pause(ctx, c.Customer, store.Pause{By: whoIs(c.Who), Why: c.Why, At: now, Until: end})
 		return err
 	})
 	if err != nil {
@@ -109,7 +109,7 @@ func (c *resumeCommand) Run(ctx context.Context, p *process) error {
 	defer closeRedis()
 	var r admin.Paused
 	err = o.logged(ctx, &store.AuditLogEntry{What: "resume", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
-		r, err = o.Resume(ctx, c.Customer, whoIs(c.Who), c.Why)
+		r, err = o.Lanes.Resume(ctx, c.Customer, whoIs(c.Who), c.Why)
 		return err
 	})
 	if err != nil {

@@ -55,7 +55,7 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 		return c.printRefused(ctx, p, ledger, b)
 	}
 	service := p.service(client, ledger, keys == nil)
-	exports := admin.Outcomes(ctx, ledger, id, service.Links(ctx, id.Customer()))
+	exports := admin.Outcomes(ctx, ledger, id, service.Connections.Links(ctx, id.Customer()))
 	if c.Failed {
 		exports = onlyDead(exports)
 	}

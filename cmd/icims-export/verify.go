@@ -46,7 +46,7 @@ func (c *verifyCommand) verify(ctx context.Context, o *operator) error {
 	)
 	args := verify.Args{Job: c.Job, NoTestCandidate: c.NoTestCandidate}
 	err := o.logged(ctx, &store.AuditLogEntry{What: "verify", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
-		e, joined, err = o.RequestControl(ctx, c.Customer, store.ControlVerify, args, whoIs(c.Who))
+		e, joined, err = o.ControlTasks.Request(ctx, c.Customer, store.ControlVerify, args, whoIs(c.Who))
 		return err
 	})
 	if err != nil {
