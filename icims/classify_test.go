@@ -233,8 +233,12 @@ func TestCodesRefineTheStatus(t *testing.T) {
 				c := newClient(t, "https://api.icims.com", Basic("u", "p"), WithBaseTransport(answering(tt.status, h, body)))
 				_, _, err := c.CreatePerson(t.Context(), personFields)
 				e := wantError(t, err)
-				if e.Class != tt.class || e.Reason != tt.reason || len(e.Problems) != 1 || e.Problems[0].Code != tt.code {
-					t.Errorf("got %s %s %v, want %s %s", e.Class, e.Reason, e.Problems, tt.class, tt.reason)
+				class, reason := tt.class, tt.reason
+				if carrier == "body that was cut" && (reason == ReasonFieldRefused || reason == ReasonFieldRequired) {
+					class, reason = ClassRetry, ReasonBadAnswer // the field's name may be in the missing part
+				}
+				if e.Class != class || e.Reason != reason || len(e.Problems) != 1 || e.Problems[0].Code != tt.code {
+					t.Errorf("got %s %s %v, want %s %s", e.Class, e.Reason, e.Problems, class, reason)
 				}
 			})
 		}

@@ -211,6 +211,9 @@ func (c *Client) try(req *http.Request) (*answer, *Response, string, error) {
 		return ans, resp, a.authorization, nil
 	}
 	class, reason := judgeStatus(op, r.StatusCode, problems, resp.Rate, isOwn(r.Header, problems))
+	if (reason == ReasonFieldRefused || reason == ReasonFieldRequired) && (bodyErr != nil || cutOff(body)) {
+		class, reason = ClassRetry, ReasonBadAnswer // the name of the field is missing
+	}
 	e := &Error{
 		Op: op.Name, Class: class, Reason: reason, Status: r.StatusCode, Problems: problems,
 		Transaction: resp.Transaction, Rate: resp.Rate, Sent: SentYes,
@@ -233,6 +236,12 @@ func (c *Client) transportError(op Op, sent Sent, err error) *Error {
 	}
 	e.Class, e.Reason = judgeTransport(op, sent, err)
 	return e
+}
+
+// cutOff reports whether the end of a JSON object is missing.
+func cutOff(body []byte) bool {
+	body = bytes.TrimSpace(body)
+	return len(body) > 0 && body[0] == '{' && body[len(body)-1] != '}'
 }
 
 func requestBody(req *http.Request) []byte {

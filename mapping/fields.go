@@ -2,14 +2,15 @@ package mapping
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
+	"time"
 	"unicode"
-
-	"golang.org/x/text/unicode/norm"
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"golang.org/x/text/unicode/norm"
 )
 
 // Limits of the platform's collection of positions (API sheet §6.5).
@@ -275,6 +276,50 @@ func joinsLeft(r rune) bool {
 // differs reports whether ours must overwrite stored. An empty value never overwrites anything.
 func differs(ours, stored string) bool {
 	return ours != "" && norm.NFC.String(strings.TrimSpace(ours)) != norm.NFC.String(strings.TrimSpace(stored))
+}
+
+// Missing returns the entries of a collection that a profile lacks, and whether it has entries of
+// somebody else. Entries are compared by their texts, not by dates, which iCIMS may format
+// differently. iCIMS may have cut a text, and may lack a value that it refused.
+func Missing(wanted []icims.Fields, stored []map[string]json.RawMessage) (missing []icims.Fields, foreign bool) {
+	left := slices.Clone(stored)
+	for _, entry := range wanted {
+		i := slices.IndexFunc(left, func(s map[string]json.RawMessage) bool { return sameEntry(entry, s) })
+		if i < 0 {
+			missing = append(missing, entry)
+			continue
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	return missing, len(left) > 0
+}
+
+func sameEntry(entry icims.Fields, stored map[string]json.RawMessage) bool {
+	same := false
+	for name, value := range entry {
+		if name == FieldPhoneType {
+			continue
+		}
+		text, _ := value.(string)
+		if node, ok := value.(icims.Fields); ok {
+			text, _ = node["value"].(string)
+		}
+		if _, err := time.Parse(time.DateOnly, text); err == nil || text == "" {
+			continue
+		}
+		has := storedText(stored[name])
+		if name == FieldPhoneNumber {
+			has, text = digits(has), digits(text)
+		}
+		switch {
+		case has == "":
+		case !strings.HasPrefix(strings.ToLower(text), strings.ToLower(strings.TrimSpace(has))):
+			return false
+		default:
+			same = true
+		}
+	}
+	return same
 }
 
 // storedText reads a field that iCIMS returns as text or as a list node.

@@ -29,6 +29,7 @@ const (
 	WarningFolderHidden     Warning = "folder_hidden"
 	WarningEducationOwed    Warning = "education_owed"
 	WarningExperienceOwed   Warning = "work_experience_owed"
+	WarningIncomplete       Warning = "profile_incomplete"
 )
 
 var warningTexts = map[Warning]string{
@@ -48,6 +49,7 @@ var warningTexts = map[Warning]string{
 	WarningFolderHidden:     "iCIMS does not show the profile's folder. It may be an employee's, so the profile was not changed. Let the API user see the folder, or set missing_folder to candidate.",
 	WarningEducationOwed:    "Education is missing or incomplete in iCIMS. A later export adds it if the profile has none.",
 	WarningExperienceOwed:   "Work experience is missing or incomplete in iCIMS. A later export adds it if the profile has none.",
+	WarningIncomplete:       "The profile was created, but not all of its data was sent before the export stopped.",
 }
 
 // Warnings returns all codes, sorted.

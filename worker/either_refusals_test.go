@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -15,20 +17,23 @@ import (
 // collection when it refuses one.
 func hides(t *testing.T, changes ...func(*icimstest.Behavior)) *rig {
 	t.Helper()
+	return newRig(t, rigOptions{sim: hiding(changes...), tenant: hidesSchools})
+}
+
+func hiding(changes ...func(*icimstest.Behavior)) icimstest.Config {
 	world := icimstest.Behavior{EntryProblemNames: icimstest.Collection, UnknownListValue: icimstest.Refuse}
 	for _, change := range changes {
 		change(&world)
 	}
-	return newRig(t, rigOptions{
-		sim: behaving(world),
-		tenant: func(c *icimstest.TenantConfig) {
-			hidden := []string{"Hidden"}
-			for i := range 40 {
-				hidden = append(hidden, fmt.Sprint("Hidden ", i))
-			}
-			c.HiddenEntries = map[string][]string{"lists.school": hidden}
-		},
-	})
+	return behaving(world)
+}
+
+func hidesSchools(c *icimstest.TenantConfig) {
+	hidden := []string{"Hidden"}
+	for i := range 40 {
+		hidden = append(hidden, fmt.Sprint("Hidden ", i))
+	}
+	c.HiddenEntries = map[string][]string{"lists.school": hidden}
 }
 
 func TestEitherWorldRefusedEntriesCostNoOthers(t *testing.T) {
@@ -115,6 +120,100 @@ func TestEitherWorldEmployeeFoundAfterALostCreateIsNotChanged(t *testing.T) {
 
 // A person whom the account may not change, or whose record lacks what iCIMS requires, is put on the
 // job all the same.
+// An attempt that ends between the person and its entries is continued by the next one.
+func TestEitherWorldInterruptedProfileIsCompleted(t *testing.T) {
+	t.Parallel()
+	c := ana()
+	c.Education = []tasks.Education{{School: "Porto", Degree: "MSc"}, {School: "Hidden"}, {School: "Lisbon", Degree: "BSc"}, {School: "Faro"}}
+	c.Phones = []tasks.Phone{{Number: "+351 912 000 001", Type: "mobile"}, {Number: "+351 912 000 002", Type: "home"}}
+	complete := func(t *testing.T, r *rig, b store.Batch) {
+		t.Helper()
+		withEducation, _, schools := r.history("education", "school")
+		o := r.outcomes(b.ID)[0]
+		if withEducation != 1 || schools != 3 || b.Created != 1 || o.Warnings != "field_refused:education,education_owed" {
+			t.Errorf("%d schools, outcome %+v", schools, o)
+		}
+		if p, _ := r.tenant.Person(o.Person); strings.Count(fmt.Sprint(p["phones"]), "+351") != 2 {
+			t.Errorf("phones %v", p["phones"])
+		}
+		// The simulator counts entries that are added to an older profile.
+		if inv := r.sim.Invariants(); inv.People != 1 || inv.Workflows != 1 || inv.ExperienceWrites > 0 {
+			t.Errorf("%+v", inv)
+		}
+	}
+	for nth := 1; nth <= 4; nth++ {
+		t.Run(fmt.Sprint("429 to entry ", nth), func(t *testing.T) {
+			t.Parallel()
+			r := hides(t, func(b *icimstest.Behavior) { b.RetryAfter = icimstest.Present })
+			r.sim.AddRule(icimstest.Rule{Route: "collections.add", Nth: nth, Fault: icimstest.Error429})
+			complete(t, r, r.run(tasks.ToJob(job), tasks.Options{}, c))
+		})
+	}
+	t.Run("the worker is killed", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: hiding(), tenant: hidesSchools, stopped: true})
+		id := r.send(tasks.ToJob(job), tasks.Options{}, c)
+		claim := r.kill(r.outcomes(id)[0].Export, store.ExpressQueue, 0)
+		person := r.tenant.AddPerson(map[string]any{
+			"firstname": c.FirstName, "lastname": c.LastName, "email": c.Email, "folder": map[string]any{"id": icims.FolderActive},
+			"education": []any{map[string]any{"school": map[string]any{"value": "Porto"}, "degree": map[string]any{"value": "MSc"}}},
+		})
+		for _, s := range []store.Step{
+			{To: store.Creating, Lease: time.Second},
+			{To: store.Created, Lease: time.Second, Person: person, PersonMade: true, Warnings: "profile_incomplete,field_refused:education,education_owed,field_refused:phones"},
+		} {
+			r.must(r.ledger.Step(t.Context(), claim, s))
+		}
+		r.start()
+		complete(t, r, r.finished(id))
+	})
+}
+
+// One refused field that iCIMS does not name costs no other.
+func TestEitherWorldUnnamedRefusalsCostNoOtherField(t *testing.T) {
+	t.Parallel()
+	for _, field := range []string{"field51001", "source", "folder", "education", "phones", "phonetype"} {
+		t.Run(field, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: calm()})
+			refuse := icimstest.Rule{
+				Fault: icimstest.StatusBefore, Status: 400, Code: 4, Times: -1,
+				Match: func(call icimstest.Call) bool { return bytes.Contains(call.Body, []byte(`"`+field+`"`)) },
+			}
+			for _, route := range []string{"people.create", "people.patch", "collections.add"} {
+				refuse.Route = route
+				r.sim.AddRule(refuse)
+			}
+			r.sim.AddRule(icimstest.Rule{
+				Route: "collections.add", Fault: icimstest.StatusBefore, Status: 400, Code: 4, Times: -1,
+				Match: func(call icimstest.Call) bool { return strings.HasSuffix(call.Path, "/"+field) },
+			})
+			all := people(8)
+			for i := range all {
+				all[i].LinkedInURL = fmt.Sprint("https://www.linkedin.com/in/person-", i)
+				all[i].Phones = []tasks.Phone{{Number: fmt.Sprint("+351 912 000 00", i), Type: "mobile"}}
+				all[i].Education = []tasks.Education{{School: "Porto", Degree: "MSc"}}
+			}
+			b := r.run(tasks.ToJob(job), tasks.Options{}, all...)
+			for _, o := range r.outcomes(b.ID) {
+				p, _ := r.tenant.Person(o.Person)
+				for _, name := range []string{r.conn.WithDefaults().LinkedInField, "source", "folder", "education", "phones"} {
+					if lost := p[name] == nil; lost != (name == field) && name != "folder" {
+						t.Errorf("%s: %v in %v", name, p[name], p)
+					}
+				}
+				if folder := fmt.Sprint(p["folder"]); strings.Contains(folder, icims.FolderActive) == (field == "folder") {
+					t.Errorf("folder %s", folder)
+				}
+				if n := strings.Count(o.Warnings, ",") + 1; o.Warnings == "" || n > 2 || strings.Contains(o.Warnings, "incomplete") {
+					t.Errorf("warnings %q", o.Warnings)
+				}
+			}
+			r.whole(b, len(all))
+		})
+	}
+}
+
 func TestEitherWorldRefusedUpdatesCostNoWorkflow(t *testing.T) {
 	t.Parallel()
 	for name, rules := range map[string][]icimstest.Rule{

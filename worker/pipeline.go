@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -72,6 +73,11 @@ func (x *export) notef(format string, args ...any) {
 
 func (x *export) warn(ws ...mapping.Warning) {
 	x.warnings.Add(ws...)
+}
+
+// unwarn removes warnings.
+func (x *export) unwarn(ws ...mapping.Warning) {
+	x.warnings = slices.DeleteFunc(x.warnings, func(w mapping.Warning) bool { return slices.Contains(ws, w) })
 }
 
 func (x *export) isJob() bool { return x.job != 0 }

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/seekout/icims-export/icims"
@@ -34,6 +35,9 @@ func (s attachStage) searchStatus(ctx context.Context, label string) (store.Node
 		return store.NodeRef{}, nil
 	}
 	found, err := s.client.FindStatus(ctx, label)
+	if e, ok := errors.AsType[*icims.Error](err); err != nil && (!ok || !denied(e)) {
+		s.tenant.askStatusAgain()
+	}
 	if err != nil || found == nil {
 		return store.NodeRef{}, err
 	}

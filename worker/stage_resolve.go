@@ -90,13 +90,10 @@ func (s resolveStage) settleCreate(ctx context.Context, x *export) outcome {
 	}
 	x.personID, x.personMade = f.people[0].ID, true
 	x.notef("the lost POST created person %d, which is adopted", x.personID)
-	// Entries that were to be added one by one after the create. Not to a person who may be an
-	// employee: somebody else may have entered that person meanwhile.
-	if p := f.people[0]; !p.Folder.IsZero() && !p.Protected() {
-		err := writeStage(s).fill(ctx, x, x.personID, x.warnings.Owed())
-		if err != nil && icims.ClassOf(err) != icims.ClassPermanent {
-			return failed(err)
-		}
+	// What was to be added after the create is added now. Not to a person who may be an employee:
+	// somebody else may have entered that person meanwhile.
+	if p := f.people[0]; p.Folder.IsZero() || p.Protected() {
+		x.unwarn(mapping.WarningIncomplete)
 	}
 	err = s.ledger.Step(ctx, x.claim, store.Step{
 		To: store.Created, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.Codes(),

@@ -17,8 +17,8 @@ type writeStage struct{ *lane }
 
 func (s writeStage) exec(ctx context.Context, x *export) outcome {
 	switch {
-	case x.personID != 0:
-		return outcome{} // written by an earlier attempt
+	case x.personID != 0: // written by an earlier attempt
+		return s.resume(ctx, x)
 	case x.person != nil:
 		return s.update(ctx, x)
 	default:
@@ -34,7 +34,7 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 	}
 	// Everything is sent again, whatever an earlier attempt left out.
 	x.warnings = slices.DeleteFunc(x.warnings, func(w mapping.Warning) bool {
-		return w.Code() == mapping.WarningFieldRefused || (mapping.WarningSet{w}).Owes()
+		return w.Code() == mapping.WarningFieldRefused || w == mapping.WarningIncomplete || (mapping.WarningSet{w}).Owes()
 	})
 	fields, ws := mapping.Person(x.payload.Candidate, s.conn)
 	x.warn(ws...)
@@ -182,6 +182,7 @@ func (s writeStage) sendFields(x *export, r request, send func(icims.Fields) (*i
 	for {
 		// Nothing is left to send.
 		if len(r.fields) == 0 {
+			x.warn(s.tenant.blame(&r)...)
 			return r.held, nil
 		}
 		answer, err := send(r.fields)
@@ -192,6 +193,7 @@ func (s writeStage) sendFields(x *export, r request, send func(icims.Fields) (*i
 			}
 			x.sentPerson = append(x.sentPerson, sent)
 			s.tenant.accepted(r, x.warnAnswer(s.tenant, r, answer))
+			x.warn(s.tenant.blame(&r)...)
 			return r.held, nil
 		}
 		refusal, ok := errors.AsType[*icims.Error](err)
@@ -201,8 +203,9 @@ func (s writeStage) sendFields(x *export, r request, send func(icims.Fields) (*i
 		}
 		if !ok {
 			// The request may have taken effect: what was left out of it is not in iCIMS then.
-			for _, entry := range r.held {
-				x.warn(s.tenant.aboutField(entry.collection, "")...)
+			for _, h := range slices.Concat(r.held, r.dropped) {
+				x.warn(mapping.WarningIncomplete)
+				x.warn(s.tenant.aboutRequest(h)...)
 			}
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/mapping"
@@ -30,10 +31,16 @@ func (s writeStage) doubted(x *export) map[string][]request {
 	return doubted
 }
 
-// addEntries adds entries to a new person one by one: those held back because iCIMS refused one of
-// them without saying which, and those of doubted collections that are empty in iCIMS. It records
-// the person first. Entries that cannot be added are owed.
+// addEntries adds to a new person, one by one, what could not be created with it: entries and
+// fields held back because iCIMS refused one of them without saying which, and the entries of
+// doubted collections that are empty in iCIMS. It records the person first, as incomplete, so that
+// another attempt can continue. Entries that iCIMS refuses are owed.
 func (s writeStage) addEntries(ctx context.Context, x *export, held []request, doubted map[string][]request) outcome {
+	found := slices.Clone(x.warnings)
+	x.warn(mapping.WarningIncomplete)
+	for _, r := range held {
+		x.warn(s.tenant.aboutRequest(r)...)
+	}
 	o := s.recordSurely(ctx, func(ctx context.Context) error {
 		return s.ledger.Step(ctx, x.claim, store.Step{
 			To: store.Created, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.Codes(),
@@ -42,6 +49,8 @@ func (s writeStage) addEntries(ctx context.Context, x *export, held []request, d
 	if o.kind != proceed {
 		return o
 	}
+	incomplete := x.warnings
+	x.warnings = found
 	names := slices.Sorted(maps.Keys(doubted))
 	if len(names) > 0 {
 		// Otherwise they are owed.
@@ -50,23 +59,89 @@ func (s writeStage) addEntries(ctx context.Context, x *export, held []request, d
 				if len(p.Entries(name)) > 0 {
 					continue
 				}
-				again := s.tenant.aboutField(name, "")
-				x.warnings = slices.DeleteFunc(x.warnings, func(w mapping.Warning) bool { return slices.Contains(again, w) })
+				x.unwarn(s.tenant.aboutField(name, "")...)
 				held = append(held, doubted[name]...)
 			}
 		}
 	}
-	for _, entry := range held {
-		err := s.addEntry(ctx, x, x.personID, entry)
+	for _, r := range held {
+		err := s.addHeld(ctx, x, r)
 		for try := 1; err != nil && icims.ClassOf(err) == icims.ClassRetry && try < addTries; try++ {
-			err = s.addEntry(ctx, x, x.personID, entry)
+			err = s.addHeld(ctx, x, r)
 		}
-		if err != nil {
-			x.notef("an entry of %s could not be added", entry.collection)
-			x.warn(s.tenant.aboutField(entry.collection, "")...)
+		switch o := failed(err); {
+		case err == nil:
+		case o.kind == deferred:
+			x.warnings = incomplete
+			return o
+		default:
+			x.notef("%s could not be added", r.what())
+			x.warn(s.tenant.aboutRequest(r)...)
 		}
 	}
 	return outcome{}
+}
+
+// resume adds what an earlier attempt did not, because it was interrupted after it had created the
+// person.
+func (s writeStage) resume(ctx context.Context, x *export) outcome {
+	if !x.personMade || !slices.Contains(x.warnings, mapping.WarningIncomplete) {
+		return outcome{}
+	}
+	fields, _ := mapping.Person(x.payload.Candidate, s.conn)
+	var held []request
+	var collections []string
+	for _, name := range sortedNames(fields) {
+		about := s.tenant.aboutField(name, "")
+		if !slices.ContainsFunc(about, func(w mapping.Warning) bool { return slices.Contains(x.warnings, w) }) {
+			continue
+		}
+		if _, ok := fields[name].([]icims.Fields); ok {
+			collections = append(collections, name)
+		} else {
+			held = append(held, request{fields: icims.Fields{name: fields[name]}, update: true})
+		}
+	}
+	if len(collections) > 0 {
+		p, _, err := s.client.Person(ctx, x.personID, collections...)
+		if err != nil {
+			return failed(err)
+		}
+		for _, name := range collections {
+			entries, _ := fields[name].([]icims.Fields)
+			missing, foreign := mapping.Missing(entries, p.Entries(name))
+			if foreign && name != mapping.FieldPhones {
+				continue // somebody else has added to the history
+			}
+			for _, entry := range missing {
+				held = append(held, request{collection: name, fields: entry})
+			}
+			x.unwarn(s.tenant.aboutField(name, "")...)
+		}
+	}
+	for _, r := range held {
+		x.unwarn(s.tenant.aboutRequest(r)...)
+	}
+	x.unwarn(mapping.WarningIncomplete)
+	x.notef("an earlier attempt was interrupted before all of the profile was sent")
+	return s.addEntries(ctx, x, held, nil)
+}
+
+// what names what a request would add.
+func (r request) what() string {
+	if r.collection != "" {
+		return "an entry of " + r.collection
+	}
+	return strings.Join(sortedNames(r.fields), ", ")
+}
+
+// addHeld sends an entry, or fields of the person.
+func (s writeStage) addHeld(ctx context.Context, x *export, r request) error {
+	if r.collection != "" {
+		return s.addEntry(ctx, x, x.personID, r)
+	}
+	_, err := s.sendFields(x, r, func(f icims.Fields) (*icims.Response, error) { return s.client.PatchPerson(ctx, x.personID, f) })
+	return err
 }
 
 func (s writeStage) addEntry(ctx context.Context, x *export, id icims.PersonID, entry request) error {
@@ -88,8 +163,8 @@ func (s writeStage) owed(x *export) []mapping.Warning {
 	return owed
 }
 
-// fill adds owed entries to a history that is empty in iCIMS. A history with entries is left
-// alone.
+// fill adds owed entries to a history that is empty in iCIMS, or that has only entries of this
+// candidate. A history with other entries is left alone.
 func (s writeStage) fill(ctx context.Context, x *export, id icims.PersonID, owed []mapping.Warning) error {
 	if len(owed) == 0 {
 		return nil
@@ -105,17 +180,20 @@ func (s writeStage) fill(ctx context.Context, x *export, id icims.PersonID, owed
 		if w == mapping.WarningExperienceOwed {
 			collection = names.WorkExperience.Collection
 		}
-		if len(p.Entries(collection)) > 0 {
+		entries, _ := fields[collection].([]icims.Fields)
+		stored := p.Entries(collection)
+		missing, foreign := mapping.Missing(entries, stored)
+		if foreign || len(stored) > 0 && len(missing) == len(entries) {
 			continue
 		}
-		entries, _ := fields[collection].([]icims.Fields)
+		entries = missing
 		for _, entry := range entries {
 			if err := s.addEntry(ctx, x, id, request{collection: collection, fields: entry}); err != nil {
 				return err
 			}
 		}
 		if len(entries) > 0 {
-			x.notef("%s had no entries in iCIMS and was added; an earlier export could not add it", collection)
+			x.notef("%s was missing or incomplete in iCIMS and was added; an earlier export could not add it", collection)
 		}
 	}
 	return nil

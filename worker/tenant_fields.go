@@ -42,6 +42,9 @@ type request struct {
 	// held are entries to be added one by one: iCIMS refuses a value of one of them without
 	// saying which.
 	held []request
+	// dropped are optional fields that were left out one after the other, because iCIMS refuses a
+	// field without naming it. The request is accepted without the last one.
+	dropped []request
 	// update: the person exists, so no field is required.
 	update bool
 }
@@ -168,29 +171,64 @@ func (t *tenant) dropRefused(r *request, err *icims.Error) ([]mapping.Warning, b
 	return ws, named > 0
 }
 
-// dropOptional removes from a request what iCIMS does not require: it refused a field without
-// naming it. Entries of collections are held. It returns false if nothing is left to remove.
+// dropOptional leaves out what iCIMS does not require: it refused a field without naming it. First
+// the entries of all collections are held, then the other fields are left out one by one. It
+// returns false if nothing is left to leave out.
 func (t *tenant) dropOptional(r *request) ([]mapping.Warning, bool) {
 	if r.collection != "" {
-		e := r.fields
-		r.fields = icims.Fields{}
-		return t.aboutField(r.collection, ""), len(e) > 0
+		return t.dropRefusedEntry(r, "", false), true
 	}
-	var ws mapping.WarningSet
-	dropped := false
+	holds := false
 	for _, name := range sortedNames(r.fields) {
-		if slices.Contains(requiredFields, name) {
-			continue
-		}
-		dropped = true
 		if entries, ok := r.fields[name].([]icims.Fields); ok {
 			r.hold(name, entries, func(icims.Fields) bool { return true })
-			continue
+			holds = true
 		}
-		r.fields = without(r.fields, name)
+	}
+	if holds {
+		return nil, true
+	}
+	// The folder comes last: without it, iCIMS chooses one.
+	names := slices.DeleteFunc(sortedNames(r.fields), func(name string) bool {
+		return slices.Contains(requiredFields, name) || name == mapping.FieldFolder
+	})
+	if r.fields[mapping.FieldFolder] != nil {
+		names = append(names, mapping.FieldFolder)
+	}
+	if len(names) == 0 {
+		return nil, false
+	}
+	r.dropped = append(r.dropped, request{fields: icims.Fields{names[0]: r.fields[names[0]]}, update: true})
+	r.fields = without(r.fields, names[0])
+	return nil, true
+}
+
+// blame records the field without which iCIMS accepted a request, and holds those that were left
+// out before it: they may be accepted.
+func (t *tenant) blame(r *request) []mapping.Warning {
+	if len(r.dropped) == 0 {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last := len(r.dropped) - 1
+	r.held = append(r.dropped[:last], r.held...)
+	for name, value := range r.dropped[last].fields {
+		t.refuseField(name, value)
+	}
+	return t.aboutRequest(r.dropped[last])
+}
+
+// aboutRequest returns the warnings for an entry or for fields that are not in iCIMS.
+func (t *tenant) aboutRequest(r request) []mapping.Warning {
+	if r.collection != "" {
+		return t.aboutField(r.collection, "")
+	}
+	var ws mapping.WarningSet
+	for _, name := range sortedNames(r.fields) {
 		ws.Add(t.aboutField(name, "")...)
 	}
-	return ws, dropped
+	return ws
 }
 
 func (t *tenant) dropRefusedField(r *request, p icims.Problem) ([]mapping.Warning, bool) {

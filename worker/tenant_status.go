@@ -70,3 +70,10 @@ func (t *tenant) askStatus() bool {
 	t.status.asked = true
 	return first
 }
+
+// askStatusAgain lets another export search, because a search failed.
+func (t *tenant) askStatusAgain() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.status.asked = false
+}

@@ -45,7 +45,9 @@ func (c *call) inject(w http.ResponseWriter, fault Fault, rule Rule, faults *Fau
 	case Error503:
 		return send(refuse(http.StatusServiceUnavailable, problem{code: codeInternal, detail: "The service is temporarily unavailable."}))
 	case Error429:
-		return send(refuse(http.StatusTooManyRequests, problem{code: codeOther, detail: "Too many requests."}))
+		a := refuse(http.StatusTooManyRequests, problem{code: codeOther, detail: "Too many requests."})
+		c.retryAfter(&a, time.Second)
+		return send(a)
 	case Error429Bare:
 		res := c.render(answer{status: http.StatusTooManyRequests})
 		for _, h := range []string{"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"} {
