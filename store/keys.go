@@ -28,7 +28,7 @@ import (
 //	ix:{1234}:words:<export>     list    quotes from iCIMS for these entries, sealed; deleted
 //	                                     when the export ends
 //	ix:{1234}:due                zset    exports in progress, by when the sweep looks at them
-//	ix:{1234}:begun              zset    started exports that wait, by when they continue
+//	ix:{1234}:begun              zset    claimed exports by the end of their lease, started ones that wait by when they continue
 //	ix:{1234}:dead               zset    dead exports by time of death
 //	ix:{1234}:job:<job>          string  state of a job when last read, kept for ten minutes
 //	ix:{1234}:wrong_job          hash    dead exports whose job was missing, by hashed

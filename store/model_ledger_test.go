@@ -258,9 +258,8 @@ func (m *model) claim(e *modelExport, o store.ClaimOptions) claimed {
 	marker, known := m.markers[e.candidate], m.known[e.email]
 	e.state = store.Claimed
 	e.token = max(e.token+1, m.now)
-	delete(m.begun, e)
 	e.lease = m.after(o.Lease)
-	e.due = e.lease
+	e.due, m.begun[e] = e.lease, e.lease
 	return claimed{
 		Verdict: store.ClaimOK, State: e.state, Token: e.token, Intent: e.intent,
 		Person: e.person, PersonMade: e.made, Attempts: e.attempts, Marker: marker, Known: known,
@@ -313,7 +312,7 @@ func (m *model) step(e *modelExport, token, epoch int64, s store.Step) string {
 		s.To = store.Created
 	}
 	e.state, e.lease = s.To, m.after(s.Lease)
-	e.due = e.lease
+	e.due, m.begun[e] = e.lease, e.lease
 	e.intent, e.since = store.NoIntent, 0
 	if s.To == store.Creating {
 		e.intent, e.since = store.IntentPerson, m.now
@@ -354,6 +353,8 @@ func (m *model) hold(e *modelExport, token int64, h store.Hold) string {
 	}
 	if e.intent != store.NoIntent || e.person != 0 {
 		m.begun[e] = e.due
+	} else {
+		delete(m.begun, e)
 	}
 	if e.intent == store.NoIntent {
 		m.unlock(e)
@@ -373,6 +374,7 @@ func (m *model) finish(e *modelExport, token int64, f store.Finish) string {
 		e.intent, e.since = store.NoIntent, 0 // refused: it did not take effect
 	}
 	e.state, e.counter, e.lease, e.due = f.To, f.Counter, 0, 0
+	delete(m.begun, e)
 	e.died, e.reason = m.now, f.Reason
 	m.unlock(e)
 	if f.To == store.Done && f.Workflow != 0 {
@@ -408,7 +410,7 @@ func (m *model) renew(e *modelExport, token int64, lease time.Duration) string {
 		return "stale"
 	}
 	e.lease = m.after(lease)
-	e.due = e.lease
+	e.due, m.begun[e] = e.lease, e.lease
 	if e.writing() {
 		e.since = m.now // the call may have waited until now
 	}

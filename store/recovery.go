@@ -99,8 +99,8 @@ func (l *Recovery) CountFresh(ctx context.Context, customer string, now time.Tim
 	return n, wrapped("count exports", err)
 }
 
-// Begun lists up to n started exports that should have continued before a time. They are listed
-// again after a minute.
+// Begun lists up to n exports that should have continued before a time: those that have started to
+// write, and those whose claim has expired. They are listed again after a minute.
 func (l *Recovery) Begun(ctx context.Context, customer string, before time.Time, n int) ([]Moving, error) {
 	found, err := l.redis.ZRangeByScoreWithScores(ctx, begunKey(customer), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(before.UnixMilli(), 10), Count: int64(n)}).Result()
 	if err != nil || len(found) == 0 {

@@ -180,7 +180,7 @@ func (q *Queues) run(ctx context.Context, put enqueuer, e Export) error {
 }
 
 // find returns the queue and state of an export's task; the queue is empty if there is no task.
-// Hurry may have moved it to the express queue.
+// MoveToExpress may have moved it to the express queue.
 func (q *Queues) find(e Export) (queue string, state asynq.TaskState, err error) {
 	for _, queue := range placesOf(e) {
 		task, err := q.inspector.GetTaskInfo(queue, TaskID(e.Ref))
@@ -273,7 +273,7 @@ func (q *Queues) Alive(ctx context.Context, exports ...Export) ([]Liveness, erro
 // Liveness is whether the task of an export will run.
 type Liveness uint8
 
-// The values of Life.
+// The values of Liveness.
 const (
 	NoTask Liveness = iota // or an archived or completed one
 	Waits

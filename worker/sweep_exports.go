@@ -115,8 +115,9 @@ func (s *sweep) interrupted(ctx context.Context, customer string, now time.Time)
 	return working, err
 }
 
-// moveBegun moves due exports that have begun ahead of large batches: they may hold an email's
-// lock, or lack their workflow.
+// moveBegun moves late exports that have begun ahead of large batches: they may hold an email's
+// lock, or lack their workflow. An export without a task gets one: a worker that lost its claim
+// while it was frozen may have completed the task of the worker that took over, and which died.
 func (s *sweep) moveBegun(ctx context.Context, customer string, now time.Time) error {
 	begun, err := s.ledger.Recovery.Begun(ctx, customer, now.Add(-overdueBy), sweepPage)
 	if err != nil || len(begun) == 0 {
@@ -124,11 +125,29 @@ func (s *sweep) moveBegun(ctx context.Context, customer string, now time.Time) e
 	}
 	late := make([]tasks.Export, 0, len(begun))
 	for _, m := range begun {
-		if m.Queue != store.ExpressQueue {
+		if m.State != "" && !m.State.Ended() {
 			late = append(late, tasks.ExportOf(m))
 		}
 	}
-	_, err = s.put(ctx, customer, s.queues.MoveToExpress, late)
+	lives, err := s.queues.Alive(ctx, late...)
+	if err != nil {
+		return err
+	}
+	var lost, waiting []tasks.Export
+	for i, e := range late {
+		switch {
+		case lives[i] == tasks.NoTask:
+			lost = append(lost, e)
+		case e.Queue != store.ExpressQueue:
+			waiting = append(waiting, e)
+		}
+	}
+	n, err := s.put(ctx, customer, s.queues.Substitute, lost)
+	s.found(customer, FindingInterrupted, n)
+	if err != nil {
+		return err
+	}
+	_, err = s.put(ctx, customer, s.queues.MoveToExpress, waiting)
 	return err
 }
 

@@ -105,7 +105,7 @@ if not again then
   local erased = redis.call('HGET', prefix .. 'c', 'erased')
   if erased then redis.call('HSET', key, 'er', erased) end
   due(export, lease)
-  redis.call('ZREM', prefix .. 'begun', export)
+  begun(export, lease)
 end
 return {'ok', token, flat, redis.call('GET', prefix .. 'p:' .. export) or '',
   {batch[1] or '', batch[2] or '', batch[3] or nil}, marker, known,

@@ -53,6 +53,7 @@ end
 add_entry(ARGV[12])
 if to ~= 'dead' then keep_timeline(r.b) end
 redis.call('ZREM', prefix .. 'due', export)
+redis.call('ZREM', prefix .. 'begun', export)
 release_locks(r)
 count('live', -1)
 

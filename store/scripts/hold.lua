@@ -26,7 +26,11 @@ if ARGV[10] == '1' then
   local key = prefix .. 'k:' .. r.eh
   if r.pe and string.match(redis.call('GET', key) or '', '^%d+') == r.pe then redis.call('DEL', key) end
 end
-if r['in'] or (r.pe and ARGV[10] ~= '1') then begun(export, t + tonumber(ARGV[5])) end
+if r['in'] or (r.pe and ARGV[10] ~= '1') then
+  begun(export, t + tonumber(ARGV[5]))
+else
+  redis.call('ZREM', prefix .. 'begun', export)
+end
 -- Time spent waiting does not count as failing.
 if to == 'deferred' and r.fa then redis.call('HINCRBY', KEYS[1], 'fa', ARGV[5]) end
 local added = tonumber(ARGV[7])

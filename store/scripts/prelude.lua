@@ -77,7 +77,8 @@ local function sent_place(seconds) return prefix .. 'sent:' .. int(math.floor(to
 -- it.
 local function due(id, at) redis.call('ZADD', prefix .. 'due', int(at), id) end
 
--- begun lists a started export that waits. It runs before exports that have not started.
+-- begun lists an export that a worker has claimed, by the end of its lease, or that has started to
+-- write and waits. It runs before exports that have not started.
 local function begun(id, at) redis.call('ZADD', prefix .. 'begun', int(at), id) end
 
 -- add_entry adds a sealed entry to the export's timeline, which keeps the last 20. iCIMS's

@@ -10,4 +10,5 @@ redis.call('HSET', KEYS[1], 'le', int(lease))
 -- The write may still wait for its permit, so the settle time starts at the last renewal.
 if r[1] == 'creating' or r[1] == 'placing' then redis.call('HSET', KEYS[1], 'ia', int(now())) end
 due(export, lease)
+begun(export, lease)
 return {'ok'}

@@ -12,8 +12,10 @@ if refused then
   to = 'created'
 end
 local t = now()
-redis.call('HSET', KEYS[1], 'st', to, 'le', int(t + tonumber(ARGV[5])))
-due(export, t + tonumber(ARGV[5]))
+local lease = t + tonumber(ARGV[5])
+redis.call('HSET', KEYS[1], 'st', to, 'le', int(lease))
+due(export, lease)
+begun(export, lease)
 add_entry(ARGV[9])
 if to == 'creating' then
   redis.call('HSET', KEYS[1], 'in', 'p', 'ia', int(t))
