@@ -7,10 +7,11 @@ import (
 	"time"
 	"unicode"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
-	"golang.org/x/text/unicode/norm"
 )
 
 // Limits of the platform's collection of positions (API sheet §6.5).
