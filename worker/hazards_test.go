@@ -301,3 +301,28 @@ func TestTheWebUIBreaksNothing(t *testing.T) {
 		r.once(id)
 	})
 }
+
+// A frozen worker loses its task to another one, acknowledges it all the same, and the other one
+// dies: asynq lists the task as completed. Scheduled tasks of ended exports must not hide that.
+func TestClaimWithoutTaskIsFound(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), stopped: true})
+	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+	export := r.outcomes(id)[0].Export
+	r.kill(export, store.ExpressQueue, 0)
+	ctx, queue, task := t.Context(), "asynq:{"+express+"}:", customer+":"+export
+	r.must(r.redis.LRem(ctx, queue+"active", 0, task).Err())
+	r.must(r.redis.ZRem(ctx, queue+"lease", task).Err())
+	r.must(r.redis.HSet(ctx, queue+"t:"+task, "state", "completed").Err())
+	r.must(r.redis.ZAdd(ctx, queue+"completed", redis.Z{Score: float64(time.Now().Add(time.Hour).Unix()), Member: task}).Err())
+	for _, ended := range []string{"ended-1", "ended-2"} {
+		payload := []byte(`{"customer":"` + customer + `","export":"` + ended + `"}`)
+		_, err := asynq.NewClientFromRedisClient(r.redis).Enqueue(asynq.NewTask(tasks.TypeExport, payload),
+			asynq.Queue(express), asynq.TaskID(customer+":"+ended), asynq.ProcessIn(time.Hour))
+		r.must(err)
+	}
+	r.start()
+	if b := r.finished(id); b.Created != 1 {
+		t.Errorf("%+v", b)
+	}
+}
