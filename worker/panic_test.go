@@ -239,7 +239,7 @@ func TestGoroutinesRecoverPanics(t *testing.T) {
 		t.Errorf("only %d goroutines were found", spawned)
 	}
 	contained := 0
-	for _, dir := range []string{"store", "jobs", "verify", "readback", "connections", "icims", "operate", "metrics", "traces"} {
+	for _, dir := range []string{"store", "jobs", "verify", "readback", "connections", "icims", "admin", "metrics", "traces"} {
 		contained += containedGoroutines(t, "../"+dir)
 	}
 	if contained < 4 {

@@ -38,11 +38,8 @@ func TestMissingRightAffectsOnlyItsExports(t *testing.T) {
 		r.start()
 		b := r.run(tasks.ToJob(job), tasks.Options{}, candidates...)
 		o := r.outcomes(b.ID)[30]
-		// A 403 may be about the whole account, and a 404 is about this person.
-		left := b.Dead == 1 && o.Reason == "icims_access_denied"
-		if status == 404 {
-			left = b.Updated == 1 && o.Workflow != 0 && o.Warnings == "update_refused"
-		}
+		// Other calls succeed, so also a 403 is about the right to change people.
+		left := b.Updated == 1 && o.Workflow != 0 && o.Warnings == "update_refused"
 		if b.Created != 59 || !left {
 			t.Errorf("%d: batch %+v, outcome %+v", status, b, o)
 		}
