@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -69,9 +70,12 @@ func (s writeStage) addEntries(ctx context.Context, x *export, held []request, d
 		for try := 1; err != nil && icims.ClassOf(err) == icims.ClassRetry && try < addTries; try++ {
 			err = s.addHeld(ctx, x, r)
 		}
+		e, _ := errors.AsType[*icims.Error](err)
+		// As in toleratedUpdate: the account may create people, but not add to them.
+		mayNot := e != nil && e.Reason == icims.ReasonAccessDenied && s.limiter.SucceededRecently()
 		switch o := failed(err); {
 		case err == nil:
-		case o.kind == deferred:
+		case o.kind == deferred && !mayNot:
 			x.warnings = incomplete
 			return o
 		default:
@@ -88,7 +92,21 @@ func (s writeStage) resume(ctx context.Context, x *export) outcome {
 	if !x.personMade || !slices.Contains(x.warnings, mapping.WarningIncomplete) {
 		return outcome{}
 	}
+	// The person may have been hired, merged or deleted since.
+	now, err := s.finder.byID(ctx, x.personID)
+	switch {
+	case err != nil:
+		return failed(err)
+	case now == nil:
+		x.notef("person %d no longer exists in iCIMS, so the email is looked up again", x.personID)
+		return outcome{kind: retry, reason: store.ReasonPersonVanished, forget: true}
+	case now.ID != x.personID, now.Protected(), now.Folder.IsZero() && s.conn.MissingFolder != store.MissingFolderCandidate:
+		x.unwarn(mapping.WarningIncomplete)
+		return outcome{}
+	}
 	fields, _ := mapping.Person(x.payload.Candidate, s.conn)
+	// Somebody may have set these.
+	fields = without(fields, mapping.FieldFolder, mapping.FieldSource)
 	var held []request
 	var collections []string
 	for _, name := range sortedNames(fields) {

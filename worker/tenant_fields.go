@@ -212,11 +212,12 @@ func (t *tenant) blame(r *request) []mapping.Warning {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	last := len(r.dropped) - 1
-	r.held = append(r.dropped[:last], r.held...)
-	for name, value := range r.dropped[last].fields {
+	refused := r.dropped[last]
+	r.held = slices.Concat(r.dropped[:last], r.held)
+	for name, value := range refused.fields {
 		t.refuseField(name, value)
 	}
-	return t.aboutRequest(r.dropped[last])
+	return t.aboutRequest(refused)
 }
 
 // aboutRequest returns the warnings for an entry or for fields that are not in iCIMS.
