@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the generated files anew")
+var update = flag.Bool("update", false, "rewrite the generated files")
 
 func TestOpenAPIDocumentIsUpToDate(t *testing.T) {
 	got, err := newRig(t).OpenAPI()

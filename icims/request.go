@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -211,7 +212,9 @@ func (c *Client) try(req *http.Request) (*answer, *Response, string, error) {
 		return ans, resp, a.authorization, nil
 	}
 	class, reason := judgeStatus(op, r.StatusCode, problems, resp.Rate, isOwn(r.Header, problems))
-	if (reason == ReasonFieldRefused || reason == ReasonFieldRequired) && (bodyErr != nil || cutOff(body)) {
+	named := slices.ContainsFunc(problems, func(p Problem) bool { return p.Field != "" })
+	unexplained := reason == ReasonFieldRefused || reason == ReasonFieldRequired || reason == ReasonRefused && len(problems) == 0
+	if r.StatusCode >= 400 && unexplained && !named && (bodyErr != nil || cutOff(body)) {
 		class, reason = ClassRetry, ReasonBadAnswer // the name of the field is missing
 	}
 	e := &Error{
@@ -238,10 +241,10 @@ func (c *Client) transportError(op Op, sent Sent, err error) *Error {
 	return e
 }
 
-// cutOff reports whether the end of a JSON object is missing.
+// cutOff reports whether part of a JSON object is missing.
 func cutOff(body []byte) bool {
 	body = bytes.TrimSpace(body)
-	return len(body) > 0 && body[0] == '{' && body[len(body)-1] != '}'
+	return len(body) > 0 && body[0] == '{' && !json.Valid(body)
 }
 
 func requestBody(req *http.Request) []byte {

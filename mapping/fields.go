@@ -280,47 +280,65 @@ func differs(ours, stored string) bool {
 }
 
 // Missing returns the entries of a collection that a profile lacks, and whether it has entries of
-// somebody else. Entries are compared by their texts, not by dates, which iCIMS may format
-// differently. iCIMS may have cut a text, and may lack a value that it refused.
+// somebody else. Entries are compared by their texts: iCIMS may have cut a text, may lack a value
+// that it refused, and may format dates differently. Of several that fit, the closest counts.
 func Missing(wanted []icims.Fields, stored []map[string]json.RawMessage) (missing []icims.Fields, foreign bool) {
 	left := slices.Clone(stored)
-	for _, entry := range wanted {
-		i := slices.IndexFunc(left, func(s map[string]json.RawMessage) bool { return sameEntry(entry, s) })
-		if i < 0 {
-			missing = append(missing, entry)
-			continue
-		}
-		left = slices.Delete(left, i, i+1)
+	missing = slices.Clone(wanted)
+	for _, least := range []likeness{identical, sameTexts, compatible} {
+		missing = slices.DeleteFunc(missing, func(entry icims.Fields) bool {
+			i := slices.IndexFunc(left, func(s map[string]json.RawMessage) bool { return likenessOf(entry, s) >= least })
+			if i >= 0 {
+				left = slices.Delete(left, i, i+1)
+			}
+			return i >= 0
+		})
 	}
 	return missing, len(left) > 0
 }
 
-func sameEntry(entry icims.Fields, stored map[string]json.RawMessage) bool {
-	same := false
+// likeness is how well a stored entry fits one of ours.
+type likeness int
+
+const (
+	different  likeness = iota
+	compatible          // texts are cut or lacking
+	sameTexts
+	identical // dates too
+)
+
+func likenessOf(entry icims.Fields, stored map[string]json.RawMessage) likeness {
+	found, like := false, identical
 	for name, value := range entry {
-		if name == FieldPhoneType {
-			continue
-		}
 		text, _ := value.(string)
 		if node, ok := value.(icims.Fields); ok {
 			text, _ = node["value"].(string)
 		}
-		if _, err := time.Parse(time.DateOnly, text); err == nil || text == "" {
-			continue
-		}
-		has := storedText(stored[name])
+		has := strings.TrimSpace(storedText(stored[name]))
 		if name == FieldPhoneNumber {
 			has, text = digits(has), digits(text)
 		}
+		_, notDate := time.Parse(time.DateOnly, text)
 		switch {
+		case text == "" || name == FieldPhoneType:
+		case notDate == nil:
+			if has != text {
+				like = min(like, sameTexts)
+			}
+		case strings.EqualFold(has, text):
+			found = true
 		case has == "":
-		case !strings.HasPrefix(strings.ToLower(text), strings.ToLower(strings.TrimSpace(has))):
-			return false
+			like = min(like, compatible)
+		case strings.HasPrefix(strings.ToLower(text), strings.ToLower(has)):
+			found, like = true, min(like, compatible)
 		default:
-			same = true
+			return different
 		}
 	}
-	return same
+	if !found {
+		return different
+	}
+	return like
 }
 
 // storedText reads a field that iCIMS returns as text or as a list node.

@@ -35,7 +35,10 @@ func (s attachStage) searchStatus(ctx context.Context, label string) (store.Node
 		return store.NodeRef{}, nil
 	}
 	found, err := s.client.FindStatus(ctx, label)
-	if e, ok := errors.AsType[*icims.Error](err); err != nil && (!ok || !denied(e)) {
+	if e, ok := errors.AsType[*icims.Error](err); ok && denied(e) {
+		return store.NodeRef{}, nil // the account may not search workflows
+	}
+	if err != nil {
 		s.tenant.askStatusAgain()
 	}
 	if err != nil || found == nil {

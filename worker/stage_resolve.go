@@ -92,7 +92,7 @@ func (s resolveStage) settleCreate(ctx context.Context, x *export) outcome {
 	x.notef("the lost POST created person %d, which is adopted", x.personID)
 	// What was to be added after the create is added now. Not to a person who may be an employee:
 	// somebody else may have entered that person meanwhile.
-	if p := f.people[0]; p.Folder.IsZero() || p.Protected() {
+	if p := f.people[0]; p.Protected() || p.Folder.IsZero() && s.conn.MissingFolder != store.MissingFolderCandidate {
 		x.unwarn(mapping.WarningIncomplete)
 	}
 	err = s.ledger.Step(ctx, x.claim, store.Step{

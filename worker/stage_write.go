@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -29,22 +30,29 @@ func (s writeStage) exec(ctx context.Context, x *export) outcome {
 // create posts the person. It records the intent before the request is sent, and the ID as soon
 // as it is known.
 func (s writeStage) create(ctx context.Context, x *export) outcome {
-	if err := s.ledger.Step(ctx, x.claim, store.Step{To: store.Creating, Lease: s.settings.Lease}); err != nil {
+	// Everything is sent again, whatever an earlier attempt left out.
+	x.forgetLeftOut()
+	if err := s.recordCreating(ctx, x, nil); err != nil {
 		return ledgerFault(err)
 	}
-	// Everything is sent again, whatever an earlier attempt left out.
-	x.warnings = slices.DeleteFunc(x.warnings, func(w mapping.Warning) bool {
-		return w.Code() == mapping.WarningFieldRefused || w == mapping.WarningIncomplete || (mapping.WarningSet{w}).Owes()
-	})
 	fields, ws := mapping.Person(x.payload.Candidate, s.conn)
 	x.warn(ws...)
-	held, err := s.sendFields(x, request{fields: fields}, func(f icims.Fields) (*icims.Response, error) {
-		id, answer, err := s.client.CreatePerson(ctx, f)
+	held, err := s.sendFields(x, request{fields: fields}, func(r *request) (*icims.Response, error) {
+		// A worker that dies after this create must not lose what it leaves out.
+		if left := slices.Concat(r.held, r.dropped); len(left) > 0 {
+			if err := s.recordCreating(ctx, x, left); err != nil {
+				return nil, err
+			}
+		}
+		id, answer, err := s.client.CreatePerson(ctx, r.fields)
 		x.personID = id
 		return answer, err
 	})
 	if err != nil {
 		x.personID = 0
+		if _, called := errors.AsType[*icims.Error](err); !called {
+			return ledgerFault(err)
+		}
 		if addressTaken(err) {
 			return s.useExisting(ctx, x, err)
 		}
@@ -67,6 +75,23 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 		return s.ledger.Step(ctx, x.claim, store.Step{
 			To: to, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.Codes(),
 		})
+	})
+}
+
+// recordCreating records that a create is about to be sent, and what it leaves out for later.
+func (s writeStage) recordCreating(ctx context.Context, x *export, left []request) error {
+	ws := slices.Clone(x.warnings)
+	if len(left) > 0 {
+		ws.Add(mapping.WarningIncomplete)
+		ws.Add(s.tenant.aboutRequests(left)...)
+	}
+	return s.ledger.Step(ctx, x.claim, store.Step{To: store.Creating, Lease: s.settings.Lease, Warnings: ws.Codes()})
+}
+
+// forgetLeftOut removes the warnings of an earlier attempt about what is not in iCIMS.
+func (x *export) forgetLeftOut() {
+	x.warnings = slices.DeleteFunc(x.warnings, func(w mapping.Warning) bool {
+		return w.Code() == mapping.WarningFieldRefused || w == mapping.WarningIncomplete || w == mapping.WarningFolderDropped || (mapping.WarningSet{w}).Owes()
 	})
 }
 
@@ -116,6 +141,7 @@ func (s writeStage) useExisting(ctx context.Context, x *export, refusal error) o
 // education alone. All its calls are repeatable, so it needs no intent.
 func (s writeStage) update(ctx context.Context, x *export) outcome {
 	id := x.person.ID
+	x.forgetLeftOut() // of a create that was refused because the person exists
 	hidden := x.person.Folder.IsZero() && s.conn.MissingFolder != store.MissingFolderCandidate
 	if hidden || x.person.Protected() {
 		x.warn(mapping.WarningNotUpdated)
@@ -130,7 +156,7 @@ func (s writeStage) update(ctx context.Context, x *export) outcome {
 	changes, phones, ws := mapping.Changes(x.payload.Candidate, s.conn, *x.person)
 	x.warn(ws...)
 	if len(changes) > 0 {
-		_, err := s.sendFields(x, request{fields: changes, update: true}, func(f icims.Fields) (*icims.Response, error) { return s.client.PatchPerson(ctx, id, f) })
+		_, err := s.sendFields(x, request{fields: changes, update: true}, func(r *request) (*icims.Response, error) { return s.client.PatchPerson(ctx, id, r.fields) })
 		if err = s.toleratedUpdate(x, err); err != nil {
 			return s.updateFailed(err)
 		}
@@ -177,7 +203,7 @@ func (s writeStage) updateFailed(err error) outcome {
 // sendFields sends a request. If iCIMS refuses fields that the export does not need, it sends the
 // rest again: a refused request has written nothing (API sheet §3.2). It returns the entries that
 // have to be added one by one.
-func (s writeStage) sendFields(x *export, r request, send func(icims.Fields) (*icims.Response, error)) (held []request, err error) {
+func (s writeStage) sendFields(x *export, r request, send func(*request) (*icims.Response, error)) (held []request, err error) {
 	x.warn(s.tenant.prepare(&r)...)
 	for {
 		// Nothing is left to send.
@@ -185,7 +211,7 @@ func (s writeStage) sendFields(x *export, r request, send func(icims.Fields) (*i
 			x.warn(s.tenant.blame(&r)...)
 			return r.held, nil
 		}
-		answer, err := send(r.fields)
+		answer, err := send(&r)
 		if err == nil {
 			sent := r.fields
 			if r.collection != "" {
@@ -202,14 +228,14 @@ func (s writeStage) sendFields(x *export, r request, send func(icims.Fields) (*i
 			ws, ok = s.tenant.dropRefused(&r, refusal)
 		}
 		if !ok {
-			// The request may have taken effect: what was left out of it is not in iCIMS then.
-			for _, h := range slices.Concat(r.held, r.dropped) {
+			// A create may have taken effect: what was left out of it is not in iCIMS then.
+			if left := slices.Concat(r.held, r.dropped); icims.ClassOf(err) == icims.ClassUnknown && len(left) > 0 {
 				x.warn(mapping.WarningIncomplete)
-				x.warn(s.tenant.aboutRequest(h)...)
+				x.warn(s.tenant.aboutRequests(left)...)
 			}
 			return nil, err
 		}
-		x.notef("iCIMS refused %s, so the rest was sent", strings.Join(refusal.Fields(), ", "))
+		x.notef("iCIMS refused %s, so the rest was sent", cmp.Or(strings.Join(refusal.Fields(), ", "), "an unnamed field"))
 		x.warn(ws...)
 	}
 }

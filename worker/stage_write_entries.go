@@ -39,9 +39,7 @@ func (s writeStage) doubted(x *export) map[string][]request {
 func (s writeStage) addEntries(ctx context.Context, x *export, held []request, doubted map[string][]request) outcome {
 	found := slices.Clone(x.warnings)
 	x.warn(mapping.WarningIncomplete)
-	for _, r := range held {
-		x.warn(s.tenant.aboutRequest(r)...)
-	}
+	x.warn(s.tenant.aboutRequests(held)...)
 	o := s.recordSurely(ctx, func(ctx context.Context) error {
 		return s.ledger.Step(ctx, x.claim, store.Step{
 			To: store.Created, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.Codes(),
@@ -80,7 +78,7 @@ func (s writeStage) addEntries(ctx context.Context, x *export, held []request, d
 			return o
 		default:
 			x.notef("%s could not be added", r.what())
-			x.warn(s.tenant.aboutRequest(r)...)
+			x.warn(s.tenant.aboutRequests([]request{r})...)
 		}
 	}
 	return outcome{}
@@ -137,9 +135,7 @@ func (s writeStage) resume(ctx context.Context, x *export) outcome {
 			x.unwarn(s.tenant.aboutField(name, "")...)
 		}
 	}
-	for _, r := range held {
-		x.unwarn(s.tenant.aboutRequest(r)...)
-	}
+	x.unwarn(s.tenant.aboutRequests(held)...)
 	x.unwarn(mapping.WarningIncomplete)
 	x.notef("an earlier attempt was interrupted before all of the profile was sent")
 	return s.addEntries(ctx, x, held, nil)
@@ -158,13 +154,13 @@ func (s writeStage) addHeld(ctx context.Context, x *export, r request) error {
 	if r.collection != "" {
 		return s.addEntry(ctx, x, x.personID, r)
 	}
-	_, err := s.sendFields(x, r, func(f icims.Fields) (*icims.Response, error) { return s.client.PatchPerson(ctx, x.personID, f) })
+	_, err := s.sendFields(x, r, func(r *request) (*icims.Response, error) { return s.client.PatchPerson(ctx, x.personID, r.fields) })
 	return err
 }
 
 func (s writeStage) addEntry(ctx context.Context, x *export, id icims.PersonID, entry request) error {
-	_, err := s.sendFields(x, entry, func(f icims.Fields) (*icims.Response, error) {
-		_, answer, err := s.client.AddCollectionEntry(ctx, id, entry.collection, f)
+	_, err := s.sendFields(x, entry, func(r *request) (*icims.Response, error) {
+		_, answer, err := s.client.AddCollectionEntry(ctx, id, r.collection, r.fields)
 		return answer, err
 	})
 	return err
@@ -199,9 +195,8 @@ func (s writeStage) fill(ctx context.Context, x *export, id icims.PersonID, owed
 			collection = names.WorkExperience.Collection
 		}
 		entries, _ := fields[collection].([]icims.Fields)
-		stored := p.Entries(collection)
-		missing, foreign := mapping.Missing(entries, stored)
-		if foreign || len(stored) > 0 && len(missing) == len(entries) {
+		missing, foreign := mapping.Missing(entries, p.Entries(collection))
+		if foreign {
 			continue
 		}
 		entries = missing

@@ -153,8 +153,10 @@ func (t *tenant) dropRefused(r *request, err *icims.Error) ([]mapping.Warning, b
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(err.Fields()) == 0 {
-		return t.dropOptional(r)
+		return t.dropOptional(r, err.Reason == icims.ReasonFieldRequired)
 	}
+	// The refusal was about a named field all along.
+	r.held, r.dropped = slices.Concat(r.dropped, r.held), nil
 	var ws mapping.WarningSet
 	named := 0
 	for _, p := range err.Problems {
@@ -172,9 +174,9 @@ func (t *tenant) dropRefused(r *request, err *icims.Error) ([]mapping.Warning, b
 }
 
 // dropOptional leaves out what iCIMS does not require: it refused a field without naming it. First
-// the entries of all collections are held, then the other fields are left out one by one. It
-// returns false if nothing is left to leave out.
-func (t *tenant) dropOptional(r *request) ([]mapping.Warning, bool) {
+// the entries of all collections are held, then the other fields are left out one by one, but not
+// if a value is missing. It returns false if nothing is left to leave out.
+func (t *tenant) dropOptional(r *request, lacks bool) ([]mapping.Warning, bool) {
 	if r.collection != "" {
 		return t.dropRefusedEntry(r, "", false), true
 	}
@@ -195,12 +197,17 @@ func (t *tenant) dropOptional(r *request) ([]mapping.Warning, bool) {
 	if r.fields[mapping.FieldFolder] != nil {
 		names = append(names, mapping.FieldFolder)
 	}
-	if len(names) == 0 {
+	if len(names) == 0 || lacks {
 		return nil, false
 	}
-	r.dropped = append(r.dropped, request{fields: icims.Fields{names[0]: r.fields[names[0]]}, update: true})
-	r.fields = without(r.fields, names[0])
+	r.drop(names[0])
 	return nil, true
+}
+
+// drop leaves out a field that may be the refused one.
+func (r *request) drop(name string) {
+	r.dropped = append(r.dropped, request{collection: r.collection, fields: icims.Fields{name: r.fields[name]}, update: true})
+	r.fields = without(r.fields, name)
 }
 
 // blame records the field without which iCIMS accepted a request, and holds those that were left
@@ -213,21 +220,31 @@ func (t *tenant) blame(r *request) []mapping.Warning {
 	defer t.mu.Unlock()
 	last := len(r.dropped) - 1
 	refused := r.dropped[last]
-	r.held = slices.Concat(r.dropped[:last], r.held)
+	r.held, r.dropped = slices.Concat(r.dropped[:last], r.held), nil
+	var ws mapping.WarningSet
 	for name, value := range refused.fields {
+		if r.collection != "" {
+			t.remember(valueKey(r.collection+"."+name, value))
+			ws.Add(t.aboutField(r.collection, name)...)
+			continue
+		}
 		t.refuseField(name, value)
+		ws.Add(t.aboutField(name, "")...)
 	}
-	return t.aboutRequest(refused)
+	return ws
 }
 
-// aboutRequest returns the warnings for an entry or for fields that are not in iCIMS.
-func (t *tenant) aboutRequest(r request) []mapping.Warning {
-	if r.collection != "" {
-		return t.aboutField(r.collection, "")
-	}
+// aboutRequests returns the warnings for entries and fields that are not in iCIMS.
+func (t *tenant) aboutRequests(left []request) []mapping.Warning {
 	var ws mapping.WarningSet
-	for _, name := range sortedNames(r.fields) {
-		ws.Add(t.aboutField(name, "")...)
+	for _, r := range left {
+		if r.collection != "" {
+			ws.Add(t.aboutField(r.collection, "")...)
+			continue
+		}
+		for _, name := range sortedNames(r.fields) {
+			ws.Add(t.aboutField(name, "")...)
+		}
 	}
 	return ws
 }
@@ -287,9 +304,11 @@ func (t *tenant) dropRefusedField(r *request, p icims.Problem) ([]mapping.Warnin
 
 // dropRefusedEntry removes a value from an entry, or empties the entry.
 func (t *tenant) dropRefusedEntry(e *request, child string, required bool) []mapping.Warning {
-	if child == "" && e.fields[mapping.FieldPhoneType] != nil {
-		child = mapping.FieldPhoneType // iCIMS may refuse the whole entry for its type
+	if child == "" && !required && e.fields[mapping.FieldPhoneType] != nil {
+		e.drop(mapping.FieldPhoneType) // iCIMS may refuse the whole entry for its type
+		return nil
 	}
+	e.dropped = nil
 	switch {
 	case required:
 		e.fields = icims.Fields{}

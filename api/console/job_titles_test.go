@@ -44,6 +44,6 @@ func TestJobsAreShownWithKnownTitles(t *testing.T) {
 		})
 	}
 	if asked, err := w.ledger.Control.List(t.Context(), mine, store.ControlJobs); err != nil || len(asked) != 0 {
-		t.Errorf("the list was asked for anew: %+v, %v", asked, err)
+		t.Errorf("the list was asked for again: %+v, %v", asked, err)
 	}
 }

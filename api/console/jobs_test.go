@@ -113,7 +113,7 @@ func TestPickerWorksWithoutAList(t *testing.T) {
 	r.listed(someJobs...)
 	r.now.Pass(30 * time.Minute)
 	if got := p.get(part, "HX-Request", "true"); !got.has("3 jobs", "Refreshing…") {
-		t.Errorf("while the list is read anew: %s", got.text)
+		t.Errorf("while the list is read again: %s", got.text)
 	}
 }
 

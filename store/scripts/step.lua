@@ -3,8 +3,14 @@
 -- of the claim, proofs of the person for the export and for the email.
 local r = fields(KEYS[1])
 local to = ARGV[4]
+local function keep_warnings()
+  if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'wa', ARGV[8]) else redis.call('HDEL', KEYS[1], 'wa') end
+end
 local early = answer_early(r, ARGV[3], to)
-if early then return early end
+if early then
+  if early[1] == 'ok' then keep_warnings() end -- what a create leaves out is recorded before each try
+  return early
+end
 -- After a loss nothing is created, but an already created person is recorded.
 local refused = (to == 'creating' or to == 'placing') and went_back(ARGV[10])
 if refused then
@@ -31,5 +37,5 @@ if ARGV[6] ~= '' and ARGV[6] ~= r.pe then
   know(r.eh, ARGV[6], ARGV[12], '', '', '')
 end
 if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'person_proof', ARGV[11]) end
-if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'wa', ARGV[8]) end
+keep_warnings()
 return {refused and 'went_back' or 'ok'}
