@@ -249,21 +249,6 @@ func TestEitherWorldRefusedNumbersKeepPhoneTypes(t *testing.T) {
 	}
 }
 
-// What a refused create left out is not said of the person who has the email.
-func TestEitherWorldExistingPersonIsNotIncomplete(t *testing.T) {
-	t.Parallel()
-	sim := hiding(func(b *icimstest.Behavior) { b.DuplicateEmail = icimstest.Reject409 })
-	sim.Faults.SearchLag = 300 * time.Millisecond // so the look-up misses the person
-	r := newRig(t, rigOptions{sim: sim, tenant: hidesSchools})
-	c := ana()
-	c.Education = []tasks.Education{{School: "Porto", Degree: "MSc"}, {School: "Hidden"}}
-	r.tenant.AddPerson(map[string]any{"firstname": c.FirstName, "lastname": c.LastName, "email": c.Email, "folder": map[string]any{"id": icims.FolderActive}})
-	b := r.run(tasks.ToJob(job), tasks.Options{}, c)
-	if o := r.outcomes(b.ID)[0]; o.Counter != store.CountUpdated || o.Warnings != "" {
-		t.Errorf("outcome %+v", o)
-	}
-}
-
 // One refused field that iCIMS does not name costs no other.
 func TestEitherWorldUnnamedRefusalsCostNoOtherField(t *testing.T) {
 	t.Parallel()
