@@ -446,7 +446,8 @@ func TestPausedCustomers(t *testing.T) {
 }
 
 // The cost of an idle process for Redis, measured per heartbeat rather than per second, so that a
-// busy machine does not affect it.
+// busy machine does not affect it. The first rounds visit every customer once, so the process may
+// take several windows to become idle.
 func TestIdleCustomersCostLittle(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 1, nil)
@@ -457,14 +458,22 @@ func TestIdleCustomersCostLittle(t *testing.T) {
 		}
 	}
 	m := f.join(nil)
-	f.eventually("the process is idle", func() bool { return m.cut.beats.Load() >= 2 })
-	before, from := m.cut.sent.Load(), m.cut.beats.Load()
-	const beats = 12 // two rounds of the loops that run every ten seconds
-	f.eventually("some heartbeats have passed", func() bool { return m.cut.beats.Load() >= from+beats })
-	const perSecond, secondsPerBeat = 10, 2
-	each := float64(m.cut.sent.Load()-before) / float64(m.cut.beats.Load()-from)
-	t.Logf("%.1f commands a second", each/secondsPerBeat)
-	if each > perSecond*secondsPerBeat {
-		t.Errorf("%.1f commands per heartbeat", each)
+	f.eventually("the process sends heartbeats", func() bool { return m.cut.beats.Load() >= 2 })
+	const (
+		beats          = 12 // two rounds of the loops that run every ten seconds
+		perSecond      = 10
+		secondsPerBeat = 2
+		windows        = 3
+	)
+	var each float64
+	for range windows {
+		before, from := m.cut.sent.Load(), m.cut.beats.Load()
+		f.eventually("some heartbeats have passed", func() bool { return m.cut.beats.Load() >= from+beats })
+		each = float64(m.cut.sent.Load()-before) / float64(m.cut.beats.Load()-from)
+		t.Logf("%.1f commands a second", each/secondsPerBeat)
+		if each <= perSecond*secondsPerBeat {
+			return
+		}
 	}
+	t.Errorf("%.1f commands per heartbeat", each)
 }
