@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
@@ -33,7 +32,6 @@ func TestEitherWorldCallsPerSecond(t *testing.T) {
 			})
 			all := people(n)
 			r.knows(all[:n/2]...)
-			began := time.Now()
 			done := r.run(tasks.Prospects, tasks.Options{}, all...)
 			r.ended(done, n/2, n/2, 0)
 			if inv := r.sim.Invariants(); inv.People != n {
@@ -41,17 +39,10 @@ func TestEitherWorldCallsPerSecond(t *testing.T) {
 			}
 			r.clean()
 			seen := r.tenant.Traffic()
-			if own == 0 {
-				own = ours
-			}
-			calls := seen.Calls - seen.OverRate
-			if ideal, took := time.Duration(float64(calls)/own*float64(time.Second)), time.Since(began); took > 3*ideal+10*time.Second {
-				t.Errorf("%d calls took %s, which iCIMS allows in %s", calls, took, ideal)
-			}
 			if seen.OverRate > 12 {
 				t.Errorf("%d calls over iCIMS's rate", seen.OverRate)
 			}
-			t.Logf("%d calls, %d over the rate, in %s", calls, seen.OverRate, time.Since(began))
+			t.Logf("%d calls, %d over the rate", seen.Calls, seen.OverRate)
 		})
 	}
 }
