@@ -48,8 +48,8 @@ type Behavior struct {
 	// TextValues is the meaning of several values in one text filter of a search: first (only the
 	// first counts) or any. For list filters it is always any.
 	TextValues string `json:"text_values,omitempty" yaml:"text_values"`
-	// GroupOr is the meaning of the operator "|" in a group of filters: any, first (the others are
-	// ignored) or refused.
+	// GroupOr is the meaning of the operator "|" in a group of filters: any, first or last (the
+	// others are ignored), or refused.
 	GroupOr string `json:"group_or,omitempty" yaml:"group_or"`
 	// EmptySearch is the response to a search without results: list (empty), errors (200 with code
 	// 2), errors404 (404 with code 2) or uncoded (200 with the literal "CODE", as in the sample of
@@ -105,6 +105,7 @@ const (
 	Accepted       = "accepted"
 	Refused        = "refused"
 	First          = "first"
+	Last           = "last"
 	None           = "none"
 	Refuse         = "refuse"
 	Warn           = "warn"
@@ -239,7 +240,7 @@ func (b Behavior) check() error {
 		{"search_email_case", b.SearchEmailCase, []string{Sensitive, Insensitive}},
 		{"people_in_search", b.PeopleInSearch, []string{Everybody, Nobody}},
 		{"text_values", b.TextValues, []string{First, Any}},
-		{"group_or", b.GroupOr, []string{Any, First, Refused}},
+		{"group_or", b.GroupOr, []string{Any, First, Last, Refused}},
 		{"empty_search", b.EmptySearch, []string{EmptyList, ErrorsObject, Errors404, Uncoded}},
 		{"email_view", b.EmailView, []string{Shown, Hidden}},
 		{"pair_search", b.PairSearch, []string{Finds, Misses, Denied, Refused}},

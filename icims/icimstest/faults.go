@@ -39,6 +39,7 @@ const (
 	AccessDenied404 Fault = "access_denied_404"
 	Bare404         Fault = "bare_404"    // iCIMS's own 404, without an error
 	Gateway404      Fault = "gateway_404" // a 404 of a gateway in between: a page, or JSON
+	EmptySuccess    Fault = "empty_200"   // an empty object of a gateway; nothing took effect
 	Slow            Fault = "slow"        // responds after Rule.Delay
 	StatusBefore    Fault = "status"      // responds with Rule.Status, nothing took effect
 )
@@ -49,7 +50,7 @@ func (f Fault) known() bool {
 	switch f {
 	case FaultNone, Error500Before, Error500After, TimeoutBefore, TimeoutAfter, TimeoutLate, ResetBefore, ResetAfter, ResetMidBody,
 		Error503, Error429, Error429Bare, SlowBody, HTMLError, TruncatedJSON, OverlongJSON, RedirectElsewhere, Unauthorized,
-		AccessDenied404, Bare404, Gateway404, Slow, StatusBefore, Page403, Page404, Page404After:
+		AccessDenied404, Bare404, Gateway404, EmptySuccess, Slow, StatusBefore, Page403, Page404, Page404After:
 		return true
 	}
 	return false

@@ -27,7 +27,9 @@ func compile[R any](g *group, defs map[string]filterDef[R], b Behavior) (func(R)
 		case Refused:
 			return nil, searchProblem(msgBadGroupOp + "|]")
 		case First:
-			g.firstOnly()
+			g.only(func(n int) int { return 0 })
+		case Last:
+			g.only(func(n int) int { return n - 1 })
 		}
 	}
 	var parts []func(R) bool
@@ -69,12 +71,15 @@ func compile[R any](g *group, defs map[string]filterDef[R], b Behavior) (func(R)
 	}, nil
 }
 
-// firstOnly reduces a group to its first filter, or its first child.
-func (g *group) firstOnly() {
-	if len(g.filters) > 0 {
-		g.filters, g.children = g.filters[:1], nil
+// only reduces a group to one filter, or to one child if it has no filters. which returns its
+// index, given how many there are.
+func (g *group) only(which func(n int) int) {
+	switch filters, children := len(g.filters), len(g.children); {
+	case filters > 0:
+		g.filters, g.children = g.filters[which(filters):][:1], nil
+	case children > 0:
+		g.children = g.children[which(children):][:1]
 	}
-	g.children = g.children[:min(1, len(g.children))]
 }
 
 func compileFilter[R any](f filter, def filterDef[R]) (func(R) bool, *problem) {

@@ -75,6 +75,8 @@ func (c *call) inject(w http.ResponseWriter, fault Fault, rule Rule, faults *Fau
 		return send(answer{status: http.StatusNotFound})
 	case Gateway404:
 		return c.gateway404()
+	case EmptySuccess:
+		return &response{status: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}}, body: []byte("{}")}
 	case StatusBefore:
 		fill(&rule.Status, http.StatusInternalServerError)
 		code := codeOther

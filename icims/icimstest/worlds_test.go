@@ -29,6 +29,7 @@ func TestSearchesForSeveralAddresses(t *testing.T) {
 		{values, Any, Any, 200, 1},
 		{group, First, Any, 200, 1},
 		{group, First, First, 200, 0},
+		{group, First, Last, 200, 1},
 		{group, First, Refused, 400, 0},
 	} {
 		t.Run(fmt.Sprintf("%.20s, values %s, group %s", tc.search, tc.textValues, tc.groupOr), func(t *testing.T) {
