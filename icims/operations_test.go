@@ -132,6 +132,30 @@ func TestShapesOfNobody(t *testing.T) {
 	}
 }
 
+// TestEmptyObjectsCountOnlyFromICIMS: a gateway may answer a read with an empty object.
+func TestEmptyObjectsCountOnlyFromICIMS(t *testing.T) {
+	for _, marked := range []bool{true, false} {
+		t.Run(fmt.Sprintf("with the transaction header: %t", marked), func(t *testing.T) {
+			header := http.Header{}
+			if marked {
+				header.Set("X-Transaction", "{2A06CCC7-D2CC-5C91-2591-89CF1FF4F939}")
+			}
+			c := newClient(t, "https://api.icims.com", Basic("u", "p"), WithBaseTransport(answering(200, header, "{}")))
+			unusable := func(err error) bool {
+				e, ok := errors.AsType[*Error](err)
+				return ok && e.Class == ClassRetry && e.Reason == ReasonBadAnswer
+			}
+			if _, _, err := c.Person(t.Context(), 90210); marked && err != nil || !marked && !unusable(err) {
+				t.Errorf("person: %v", err)
+			}
+			_, _, err := c.PairWorkflow(t.Context(), 90210, 1709)
+			if e, ok := errors.AsType[*Error](err); !ok || e.Missing() != marked || !marked && !unusable(err) {
+				t.Errorf("workflow of a pair: %v", err)
+			}
+		})
+	}
+}
+
 func TestPairWorkflow(t *testing.T) {
 	const links = `"links":[{"rel":"self","url":"https://api.icims.com/customers/1234/applicantworkflows/21282"},{"rel":"self","url":"https://api.icims.com/customers/1234/jobs/1709"}]`
 	for _, tt := range []struct {
@@ -145,8 +169,8 @@ func TestPairWorkflow(t *testing.T) {
 		{200, `{"id":"21282"}`, 21282, false, false},
 		{200, `{"id":21282,"associatedprofile":{"id":1}}`, 0, false, true},
 		{200, `{"id":21282,"baseprofile":{"id":1}}`, 0, false, true},
-		{200, `{}`, 0, true, true},
-		{200, `[]`, 0, true, true},
+		{200, `{}`, 0, false, true}, // without X-Transaction it may be a gateway's
+		{200, `[]`, 0, false, true},
 		{200, `{"searchResults": []}`, 0, true, true},
 		{200, `{"errors":[{"errorMessage":"Workflow not found.","errorCode":2}]}`, 0, true, true},
 		{200, `{"errors":[{"errorMessage":"Internal error.","errorCode":0}]}`, 0, false, true},

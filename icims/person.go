@@ -39,10 +39,16 @@ func (c *Client) Person(ctx context.Context, id PersonID, fields ...string) (*Pe
 	if err != nil {
 		return nil, nil, err
 	}
-	p := new(Person)
-	resp, err := c.do(req, p)
+	ans, resp, err := c.bareDo(req)
 	if err != nil {
 		return nil, resp, err
+	}
+	p := new(Person)
+	if err := ans.decode(p); err != nil {
+		return nil, resp, err
+	}
+	if len(p.Raw) == 0 && ans.Transaction == "" {
+		return nil, resp, ans.bad(ReasonBadAnswer, detail("an empty object without iCIMS's transaction header"))
 	}
 	p.ID = id // the object does not contain it
 	return p, resp, nil

@@ -53,7 +53,8 @@ func (c *Client) Workflow(ctx context.Context, id WorkflowID, fields ...string) 
 }
 
 // PairWorkflow reads the workflow that links a person to a job (API sheet §9.3). Without one, the
-// error is [Error.Missing], also if iCIMS returns a success without content.
+// error is [Error.Missing], also if iCIMS returns a success without content. An empty object without
+// iCIMS's transaction header may come from a gateway and is ReasonBadAnswer.
 func (c *Client) PairWorkflow(ctx context.Context, person PersonID, job JobID) (*Workflow, *Response, error) {
 	if person <= 0 || job <= 0 {
 		return nil, nil, badRequest(opPairWorkflow, detail("person id and job id must be above zero"))
@@ -92,7 +93,7 @@ func (a *answer) holdsNothing() bool {
 		return false
 	}
 	body := strings.Join(strings.Fields(string(a.body)), "")
-	return body == "{}" || body == "[]" || body == `{"searchResults":[]}` ||
+	return a.Transaction != "" && (body == "{}" || body == "[]") || body == `{"searchResults":[]}` ||
 		strings.Contains(body, `"errors":`) && onlyCode(a.Warnings, codeNotFound)
 }
 
