@@ -123,7 +123,7 @@ var codes = map[Code]CodeInfo{
 	CodeEmailHidden:  {"The test candidate's email cannot be read, so exports cannot match people by email.", askIcims + "let the API user see the email address of people."},
 	CodeFolderHidden: {"The test candidate's folder cannot be read, so exports cannot tell employees from candidates.", askIcims + "let the API user see the folder (status) of people. Existing people are not updated until then."},
 	CodeNotVisible:   {"No search finds the test candidate, although iCIMS has it. Exports would create duplicates of existing people.", askIcims + "let the API user see all people in searches (login group, security filters), then verify again. Pause the customer until then."},
-	CodeSearchSingle: {"A search for several addresses does not find the last of them.", "No action needed. Each candidate is looked up by itself, which takes one more call."},
+	CodeSearchSingle: {"A search for several addresses does not find all of them.", "No action needed. Each candidate is looked up by itself, which takes one more call."},
 	CodePairUnseen:   {"Neither a search nor a read by person and job shows the test candidate's workflow.", askIcims + "give the API user the right to see recruiting workflows, then verify again. Until then existing people are not added to jobs (link_unreadable), to avoid duplicate workflows."},
 	CodePairHidden:   {"A workflow cannot be read by person and job.", askIcims + "give the API user the right to recruiting workflows. Until then, a person who was just added to a job may be added twice, if iCIMS allows that."},
 

@@ -67,7 +67,7 @@ func (x *run) conclude(ctx context.Context) error {
 		x.report.State, x.report.Result = "", ResultIncomplete
 	}
 	refused := x.report.Before == store.CredentialsRejected || x.report.Before == store.AccessDenied
-	refused = refused || x.Conn.Profile.SeesPeople == store.No && x.profile.SeesPeople == store.Yes
+	refused = refused || (x.Conn.Profile.SeesPeople == store.No || x.held) && x.profile.SeesPeople != store.No
 	if err == nil && x.report.State != "" && refused && (to == store.ConnectionConnected || to == store.ConnectionDegraded) {
 		x.RunNow() // start exports that waited for this
 	}

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -133,6 +134,85 @@ func TestEitherWorldPeopleAreHiddenFromSearches(t *testing.T) {
 	}
 }
 
+// TestEitherWorldExportsWaitWhileTheTestCandidateIsUnseen: until a first verification has found its
+// test candidate, people may be hidden, and an export would duplicate them.
+func TestEitherWorldExportsWaitWhileTheTestCandidateIsUnseen(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		shown   string
+		lag     time.Duration
+		updated int
+	}{
+		"people are hidden": {icimstest.Nobody, 0, 0},
+		"the search lags":   {icimstest.Everybody, 2 * time.Minute, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) { cfg.Behavior = &icimstest.Behavior{PeopleInSearch: c.shown} }})
+			known := tasks.Candidate{ID: "c-1", FirstName: "Ottoline", LastName: "Quillfeather", Email: "ottoline@example.com"}
+			r.tenant.AddPerson(map[string]any{"firstname": known.FirstName, "lastname": known.LastName, "email": known.Email})
+			r.sim.SetFaults(icimstest.Faults{SearchLag: c.lag})
+			state := func(id store.BatchID) (o store.Outcome) {
+				if outcomes, err := r.ledger.Batches.Outcomes(t.Context(), id, 0, 1); err == nil && len(outcomes) == 1 {
+					o = outcomes[0]
+				}
+				return o
+			}
+			waits := func(id store.BatchID) bool { return state(id).Reason == store.ReasonPeopleHidden }
+			rests, proceed := make(chan struct{}, 1), make(chan struct{})
+			r.resting = func() error {
+				select {
+				case rests <- struct{}{}:
+				default: // not the first rest
+				}
+				<-proceed
+				return nil
+			}
+			asked := r.ask(verify.Args{})
+			<-rests
+			r.useConnection()
+			receipt, err := r.producer.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(1709), Candidates: tasks.Candidates(known)})
+			if err != nil {
+				t.Error(err)
+			}
+			batch := receipt.Batch
+			r.eventually("the export waits", func() bool { return waits(batch) })
+			close(proceed)
+			r.ended(asked)
+			r.useConnection()
+			if c.updated > 0 {
+				r.eventually("the export is done", func() bool { return state(batch).State == store.Done })
+			} else if !waits(batch) {
+				t.Errorf("%+v", state(batch))
+			}
+			if people := r.sim.Invariants().People; people != 2 { // the known person and the test candidate
+				t.Errorf("%d people", people)
+			}
+			b, err := r.ledger.Batches.Get(t.Context(), batch)
+			if err != nil || b.Updated != c.updated || b.Created != 0 {
+				t.Errorf("%+v, %v", b, err)
+			}
+		})
+	}
+}
+
+// TestVerificationThatCannotEndHoldsNoExports: the first verification fails while it waits for the
+// search to show its test candidate.
+func TestVerificationThatCannotEndHoldsNoExports(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{})
+	r.sim.SetFaults(icimstest.Faults{SearchLag: 2 * time.Minute})
+	held := false
+	r.resting = func() error {
+		held = r.connection().Profile.SeesPeople == store.No
+		return errors.New("interrupted")
+	}
+	report := r.verify(verify.Args{})
+	if got := r.connection().Profile; report.Result != verify.ResultIncomplete || !held || got != (store.TenantProfile{}) {
+		t.Errorf("%s, held %v, %+v\n%s", report.Result, held, got, shown(report))
+	}
+}
+
 func TestEitherWorldSearchLagIsMeasured(t *testing.T) {
 	t.Parallel()
 	const deployment = 90 * time.Second
@@ -240,6 +320,7 @@ func TestEitherWorldVerificationTriesSeveralAddresses(t *testing.T) {
 	}{
 		icimstest.Any:     {verify.ResultConnected, nil, store.Yes},
 		icimstest.First:   {verify.ResultDegraded, map[string]string{"search_many": "warned search_finds_one"}, store.No},
+		icimstest.Last:    {verify.ResultDegraded, map[string]string{"search_many": "warned search_finds_one"}, store.No},
 		icimstest.Refused: {verify.ResultDegraded, map[string]string{"search_many": "warned search_finds_one"}, store.No},
 	} {
 		t.Run(group, func(t *testing.T) {
@@ -263,9 +344,7 @@ func TestEitherWorldVerificationTriesSeveralAddresses(t *testing.T) {
 				}
 			}
 
-			use := conn.WithDefaults()
-			use.Stored = true
-			r.worker.SetConnections([]store.Connection{use})
+			r.useConnection()
 			before := len(r.tenant.People())
 			all := make([]tasks.Candidate, 2*n)
 			for i := range all {

@@ -47,12 +47,18 @@ type rig struct {
 	worker   *worker.Worker
 	logs     *testrig.Log
 	passed   atomic.Int64 // how far the clock of verifications and simulator is ahead
+	resting  func() error // called at the start of each rest; may be nil
 }
 
 // now is the clock of simulator and verifications: rests take no time.
 func (r *rig) now() time.Time { return time.Now().Add(time.Duration(r.passed.Load())) }
 
 func (r *rig) rest(_ context.Context, _ *control.Run, d time.Duration) error {
+	if r.resting != nil {
+		if err := r.resting(); err != nil {
+			return err
+		}
+	}
 	r.passed.Add(int64(d))
 	return nil
 }
@@ -101,15 +107,23 @@ func newRig(t *testing.T, o rigOptions) *rig {
 	settings.ShutdownTimeout, settings.SettleTime = 5*time.Second, 500*time.Millisecond
 	settings.RetryMin, settings.RetryMax, settings.CallTimeout = 10*time.Millisecond, 50*time.Millisecond, 2*time.Second
 	r.worker = worker.New(r.redis, r.ledger, settings, hosts, zerolog.New(r.logs))
-	use := stored.WithDefaults()
-	use.Stored = true
-	r.worker.SetConnections([]store.Connection{use})
+	r.use(stored)
 	r.worker.ServeControl(store.ControlVerify, verify.Verifier{Egress: []string{"192.0.2.7", "192.0.2.8"}, Now: r.now, Rest: r.rest}.Work())
 	if !o.stopped {
 		r.start()
 	}
 	return r
 }
+
+// use gives the worker a connection, as its reload does.
+func (r *rig) use(stored store.StoredConnection) {
+	conn := stored.WithDefaults()
+	conn.Stored = true
+	r.worker.SetConnections([]store.Connection{conn})
+}
+
+// useConnection gives the worker the connection with its current profile.
+func (r *rig) useConnection() { r.use(r.connection()) }
 
 func (r *rig) start() {
 	r.t.Helper()
@@ -131,7 +145,12 @@ func (r *rig) ask(args verify.Args) store.ControlTask {
 // verify requests a verification and waits for its end.
 func (r *rig) verify(args verify.Args) verify.Report {
 	r.t.Helper()
-	e := r.ask(args)
+	return r.ended(r.ask(args))
+}
+
+// ended waits for the end of a verification.
+func (r *rig) ended(e store.ControlTask) verify.Report {
+	r.t.Helper()
 	deadline := time.Now().Add(2 * time.Minute)
 	for !e.State.Ended() {
 		var err error

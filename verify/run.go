@@ -49,6 +49,7 @@ type run struct {
 	// verification created it, and statusRefused that its workflow has another status.
 	sent                       time.Time
 	there, made, statusRefused bool
+	held                       bool // see hold
 	back                       readBack
 	// job is the first job listed by a portal.
 	job int64

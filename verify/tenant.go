@@ -18,8 +18,8 @@ import (
 
 // visible searches for the test candidate until it is found, and measures how long that takes.
 func (x *run) visible(ctx context.Context) verdict {
-	pause := time.Second
 	const longest = 30 * time.Second
+	pause := time.Second
 	for first := true; ; first = false {
 		found, refusal := x.finds(ctx, x.testEmail())
 		if refusal != nil {
@@ -28,6 +28,9 @@ func (x *run) visible(ctx context.Context) verdict {
 		waited := x.now().Sub(x.sent)
 		if found {
 			return x.seen(waited, first)
+		}
+		if err := x.hold(ctx); err != nil {
+			return failed(CodeFault, err)
 		}
 		if waited >= x.lag() {
 			x.profile.SeesPeople, x.profile.SearchOr, x.profile.IgnoresCase = store.No, "", ""
@@ -38,6 +41,21 @@ func (x *run) visible(ctx context.Context) verdict {
 		}
 		pause = min(2*pause, longest)
 	}
+}
+
+// hold makes exports wait while the test candidate is not found and never was: the people may be
+// hidden from searches, and exports would duplicate them.
+func (x *run) hold(ctx context.Context) error {
+	if x.held || x.Conn.Profile.SeesPeople != "" {
+		return nil
+	}
+	profile := x.Conn.Profile
+	profile.SeesPeople = store.No
+	if err := x.Ledger().Connections.SaveProfile(ctx, x.Conn, x.ConnRevision, profile); err != nil {
+		return err
+	}
+	x.held = true
+	return nil
 }
 
 // seen records that a search has found the test candidate. An existing candidate shows no lag.
@@ -71,18 +89,26 @@ func (x *run) testEmail() string {
 }
 
 // searchMany is the positive control for the search that exports make for many candidates: the test
-// candidate's address comes last, after unknown ones. It also checks whether case matters.
+// candidate's address comes last, after unknown ones, and then first, so that neither the first nor
+// the last addresses alone count. The search is as large as the largest of an export, which asks
+// for two spellings of an address. It also checks whether case matters.
 func (x *run) searchMany(ctx context.Context) verdict {
-	const enough = 2
-	addresses := make([]string, 0, max(x.LookupBatch(), enough))
-	for len(addresses) < max(x.LookupBatch(), enough)-1 {
-		addresses = append(addresses, nobodysAddress())
+	unknown := make([]string, 2*x.LookupBatch())
+	for i := range unknown {
+		unknown[i] = nobodysAddress()
 	}
-	both, refusal := x.finds(ctx, append(addresses, x.testEmail())...)
-	if refusal != nil && fault(refusal) != "" {
-		return failed(fault(refusal), refusal)
+	found := true
+	var refusal *icims.Error
+	for _, addresses := range [][]string{append(slices.Clone(unknown), x.testEmail()), append([]string{x.testEmail()}, unknown...)} {
+		if !found {
+			break
+		}
+		found, refusal = x.finds(ctx, addresses...)
+		if refusal != nil && fault(refusal) != "" {
+			return failed(fault(refusal), refusal)
+		}
 	}
-	x.profile.SearchOr = store.AnswerOf(both)
+	x.profile.SearchOr = store.AnswerOf(found)
 	swapped, refused := x.finds(ctx, swapCase(x.testEmail()))
 	if refused != nil && fault(refused) != "" {
 		return failed(fault(refused), refused)
@@ -92,12 +118,12 @@ func (x *run) searchMany(ctx context.Context) verdict {
 	if swapped {
 		caseText = "search ignores case"
 	}
-	if !both {
+	if !found {
 		v := warned(CodeSearchSingle, "")
 		v.err, v.found = refusal, caseText
 		return v
 	}
-	return ok("the last of %d addresses is found; %s", len(addresses)+1, caseText)
+	return ok("the first and the last of %d addresses are found; %s", len(unknown)+1, caseText)
 }
 
 func swapCase(s string) string {
@@ -259,8 +285,11 @@ func (x *run) afterTest(ctx context.Context, name Name) verdict {
 }
 
 // keep saves the tenant profile. If the verification could not be completed, the last profile
-// stays.
+// stays, or is restored.
 func (x *run) keep(ctx context.Context) error {
+	if x.report.Result == ResultIncomplete && x.held {
+		return x.Ledger().Connections.SaveProfile(ctx, x.Conn, x.ConnRevision, x.Conn.Profile)
+	}
 	if x.report.Result == ResultIncomplete || x.profile == x.Conn.Profile && !x.there {
 		return nil
 	}

@@ -152,7 +152,7 @@ func newPlan(rng *rand.Rand) plan {
 		p.faults.SearchLag = 80 * time.Second
 	}
 	p.behaviour.TextValues = word(icimstest.First, icimstest.Any)
-	p.behaviour.GroupOr = word(icimstest.Any, icimstest.Any, icimstest.First, icimstest.Refused)
+	p.behaviour.GroupOr = word(icimstest.Any, icimstest.Any, icimstest.First, icimstest.Last, icimstest.Refused)
 	p.behaviour.EmptySearch = word(icimstest.EmptyList, icimstest.EmptyList, icimstest.ErrorsObject, icimstest.Errors404, icimstest.Uncoded)
 	p.behaviour.EmailView = word(icimstest.Shown, icimstest.Shown, icimstest.Shown, icimstest.Hidden)
 	p.behaviour.PairSearch = word(icimstest.Finds, icimstest.Finds, icimstest.Misses)
