@@ -29,10 +29,10 @@ type Marker struct {
 
 // ExportTimeline is one export of a candidate.
 type ExportTimeline struct {
-	Batch   store.Batch `json:"batch"`
-	Outcome Outcome     `json:"outcome"`
-	Told    []string    `json:"told"` // the timeline in sentences, oldest first
-	Stands  []string    `json:"stands"`
+	Batch     store.Batch `json:"batch"`
+	Outcome   Outcome     `json:"outcome"`
+	Sentences []string    `json:"told"` // the timeline in sentences, oldest first
+	Stands    []string    `json:"stands"`
 }
 
 // Known reports whether anything is known of the candidate.
@@ -51,9 +51,9 @@ func (d *Service) CandidateTimeline(ctx context.Context, customer, candidate str
 		if err != nil {
 			return c, err
 		}
-		x := ExportTimeline{Batch: e.Batch, Outcome: Explain(e.Outcome, 0, l), Told: []string{}}
+		x := ExportTimeline{Batch: e.Batch, Outcome: Explain(e.Outcome, 0, l), Sentences: []string{}}
 		for _, entry := range story {
-			x.Told = append(x.Told, teller.sentence(entry))
+			x.Sentences = append(x.Sentences, teller.sentence(entry))
 		}
 		x.Stands = teller.Stands(x.Outcome, e.Batch.Job, l)
 		c.Exports = append(c.Exports, x)

@@ -14,14 +14,14 @@ import (
 type ExplainedDead struct {
 	DeadLine
 
-	Job      int64          `json:"job,omitempty" doc:"The job; omitted for prospects."`
-	JobTitle string         `json:"job_title,omitempty" doc:"The job's title, if the cached job list has it."`
-	Meaning  string         `json:"documentation" doc:"The reason's section in the documentation."`
-	Told     []string       `json:"told" doc:"The timeline in sentences, oldest first."`
-	Warnings []string       `json:"warnings,omitempty" doc:"Values that were not sent as given."`
-	Link     string         `json:"link,omitempty" doc:"The profile in iCIMS."`
-	Data     map[string]any `json:"data,omitempty" doc:"The request that creates the person; only in the CLI."`
-	Workflow map[string]any `json:"workflow,omitempty" doc:"The request that creates the workflow; only in the CLI."`
+	Job       int64          `json:"job,omitempty" doc:"The job; omitted for prospects."`
+	JobTitle  string         `json:"job_title,omitempty" doc:"The job's title, if the cached job list has it."`
+	Meaning   string         `json:"documentation" doc:"The reason's section in the documentation."`
+	Sentences []string       `json:"told" doc:"The timeline in sentences, oldest first."`
+	Warnings  []string       `json:"warnings,omitempty" doc:"Values that were not sent as given."`
+	Link      string         `json:"link,omitempty" doc:"The profile in iCIMS."`
+	Data      map[string]any `json:"data,omitempty" doc:"The request that creates the person; only in the CLI."`
+	Workflow  map[string]any `json:"workflow,omitempty" doc:"The request that creates the workflow; only in the CLI."`
 }
 
 // Get reads one dead letter. Error: store.ErrNotDead if there is none.
@@ -58,7 +58,7 @@ func (d *DeadLetters) Find(ctx context.Context, customer, which string) ([]DeadL
 // Explain adds the timeline, job and warnings to a dead letter.
 func (d *DeadLetters) Explain(ctx context.Context, l DeadLetter, teller TimelineWriter) (ExplainedDead, error) {
 	explained := ExplainedDead{
-		DeadLine: l.Line(), Meaning: "docs/errors.md#" + string(l.Reason), Told: []string{}, Link: d.Connections.Links(ctx, l.Customer).Person(l.Person),
+		DeadLine: l.Line(), Meaning: "docs/errors.md#" + string(l.Reason), Sentences: []string{}, Link: d.Connections.Links(ctx, l.Customer).Person(l.Person),
 		Warnings: warningsOf(l.Warnings),
 	}
 	story, err := d.Ledger.Timeline(ctx, l.Ref)
@@ -66,7 +66,7 @@ func (d *DeadLetters) Explain(ctx context.Context, l DeadLetter, teller Timeline
 		return explained, err
 	}
 	for _, e := range story {
-		explained.Told = append(explained.Told, teller.sentence(e))
+		explained.Sentences = append(explained.Sentences, teller.sentence(e))
 	}
 	b, err := d.Ledger.Batches.Get(ctx, l.Batch)
 	if err != nil && !errors.Is(err, store.ErrNoBatch) {

@@ -123,8 +123,8 @@ func (h Hold) Text(at prose.Clock) string {
 	return text
 }
 
-// Told returns the state with its explanation.
-func (h Hold) Told(at prose.Clock) string {
+// Sentence returns the state with its explanation.
+func (h Hold) Sentence(at prose.Clock) string {
 	switch h.State {
 	case LanePaused:
 		return "paused " + h.Text(at)

@@ -51,7 +51,7 @@ func TestCandidateTimeline(t *testing.T) {
 	})
 	var story admin.CandidateTimeline
 	r.call(key, http.MethodGet, "/v1/customers/1234/candidates/c-1", nil).is(http.StatusOK, &story)
-	if len(story.Exports) != 1 || story.Marker != nil || len(story.Exports[0].Told) != 1 || !strings.Contains(story.Exports[0].Told[0], "so the export failed") || story.Exports[0].Batch.ID != r.batch {
+	if len(story.Exports) != 1 || story.Marker != nil || len(story.Exports[0].Sentences) != 1 || !strings.Contains(story.Exports[0].Sentences[0], "so the export failed") || story.Exports[0].Batch.ID != r.batch {
 		t.Errorf("%+v", story)
 	}
 	r.call(key, http.MethodGet, "/v1/customers/1234/candidates/c-2", nil).problem(CodeNoCandidate)
@@ -125,7 +125,7 @@ func TestICIMSWordsNeedMoreThanRead(t *testing.T) {
 		key := r.key(scope)
 		var story admin.CandidateTimeline
 		r.call(key, http.MethodGet, path, nil).is(http.StatusOK, &story)
-		if told := strings.Join(story.Exports[0].Told, " "); strings.Contains(told, words) || !strings.Contains(told, "code 4 on email") {
+		if told := strings.Join(story.Exports[0].Sentences, " "); strings.Contains(told, words) || !strings.Contains(told, "code 4 on email") {
 			t.Errorf("%s without words is told %s", scope, told)
 		}
 		before := len(r.journal("get-candidate"))
@@ -134,7 +134,7 @@ func TestICIMSWordsNeedMoreThanRead(t *testing.T) {
 			continue
 		}
 		r.call(key, http.MethodGet, path+"?words=true", nil).is(http.StatusOK, &story)
-		if told := strings.Join(story.Exports[0].Told, " "); !strings.Contains(told, words) {
+		if told := strings.Join(story.Exports[0].Sentences, " "); !strings.Contains(told, words) {
 			t.Errorf("%s is told %s", scope, told)
 		}
 		entries := r.journal("get-candidate")

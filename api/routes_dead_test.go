@@ -124,7 +124,7 @@ func TestDeadLettersAreListedOverTheAPI(t *testing.T) {
 		var d admin.ExplainedDead
 		response := r.call(reader, http.MethodGet, deadPath+"/"+ids[5], nil)
 		response.is(http.StatusOK, &d)
-		if d.Candidate != "c-00005" || d.Status != 400 || d.Transaction != "T-17" || d.Job != 1709 || d.Hint == "" || len(d.Told) != 1 || d.Data != nil || !strings.Contains(d.Told[0], "UTC") {
+		if d.Candidate != "c-00005" || d.Status != 400 || d.Transaction != "T-17" || d.Job != 1709 || d.Hint == "" || len(d.Sentences) != 1 || d.Data != nil || !strings.Contains(d.Sentences[0], "UTC") {
 			t.Errorf("got %s", response.body)
 		}
 		for _, personal := range []string{"Quillfeather", "Ottoline", "ottoline", "not welcome"} {

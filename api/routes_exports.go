@@ -195,7 +195,7 @@ type exportQuery struct {
 
 // batch reads the body up to its first candidate.
 func (q exportQuery) batch(r *http.Request, customer string, maxRows int) (tasks.Batch, error) {
-	b := tasks.Batch{Customer: customer, IdempotencyKey: q.key, Told: told, MaxRows: maxRows}
+	b := tasks.Batch{Customer: customer, IdempotencyKey: q.key, ListAtMost: told, MaxRows: maxRows}
 	var unread error
 	switch q.mediaType {
 	case mediaNDJSON:

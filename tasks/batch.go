@@ -33,9 +33,9 @@ type Batch struct {
 	// Candidates are read once, in order. A *RowError refuses one row; any other error ends the
 	// input. See Read and Candidates.
 	Candidates iter.Seq2[Candidate, error]
-	// Told limits how many refusals, and how many kinds of warnings, the receipt lists; 0: all. The
+	// ListAtMost limits how many refusals, and how many kinds of warnings, the receipt lists; 0: all. The
 	// rest is only counted, so that the receipt of a large batch of bad rows stays small.
-	Told int
+	ListAtMost int
 	// MaxRows is how many rows are read, including refused ones; 0: DefaultMaxRows. If there are
 	// more, Enqueue returns *TooManyRowsError.
 	MaxRows int
@@ -49,13 +49,6 @@ type Batch struct {
 // million candidates take more than half a year.
 const DefaultMaxRows = 1_000_000
 
-func (b Batch) mostRows() int {
-	if b.MaxRows > 0 {
-		return b.MaxRows
-	}
-	return DefaultMaxRows
-}
-
 // Candidates returns the input of a batch from candidates in memory.
 func Candidates(candidates ...Candidate) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
@@ -67,27 +60,6 @@ func Candidates(candidates ...Candidate) iter.Seq2[Candidate, error] {
 	}
 }
 
-// Receipt is the result of submitting a batch.
-type Receipt struct {
-	Batch store.BatchID `json:"batch" doc:"The batch's ID."`
-	// Accepted counts candidates that are in the ledger now; Again counts those that an earlier
-	// submission of the batch had already brought.
-	Accepted int `json:"accepted" doc:"Candidates of this request in the batch."`
-	Again    int `json:"again,omitempty" doc:"Accepted candidates that an earlier request with the same Idempotency-Key already added."`
-	// Known means an earlier submission with the same idempotency key opened the batch.
-	Known bool `json:"known,omitempty" doc:"An earlier request with the same Idempotency-Key opened the batch."`
-	// Dummies counts accepted candidates that got a dummy address.
-	Dummies  int               `json:"dummies,omitempty" doc:"Accepted candidates with a dummy email address."`
-	Refused  []Refusal         `json:"refused,omitempty" doc:"The first 1,000 refused rows with their problems."`
-	Warnings []RepeatedWarning `json:"warnings,omitempty" doc:"Warnings about accepted rows."`
-	// MoreRefused counts refusals and MoreWarned rows with warnings beyond Batch.Told.
-	MoreRefused int `json:"more_refused,omitempty" doc:"Refused rows beyond the list."`
-	MoreWarned  int `json:"more_warned,omitempty" doc:"Rows with warnings beyond the list."`
-}
-
-// RefusedRows returns how many rows were refused.
-func (r Receipt) RefusedRows() int { return len(r.Refused) + r.MoreRefused }
-
 // Refusal is a refused row with its problems.
 type Refusal struct {
 	// Row is counted from 1, in input order; Line is the line of the file, if there is one.
@@ -95,24 +67,6 @@ type Refusal struct {
 	Line      int       `json:"line,omitempty" doc:"The row's first line, for line-based input."`
 	Candidate string    `json:"candidate,omitempty" doc:"The candidate's ID, if the row has a valid one."`
 	Problems  []Problem `json:"problems" doc:"The row's problems."`
-}
-
-// kept returns the stored form of the refusal.
-func (r Refusal) kept() store.RefusedRow {
-	row := store.RefusedRow{Row: r.Row, Line: r.Line, Candidate: r.Candidate, Problems: make([]store.RowProblem, len(r.Problems))}
-	for i, p := range r.Problems {
-		row.Problems[i] = store.RowProblem(p)
-	}
-	return row
-}
-
-// RefusalOf returns the refusal for a stored row.
-func RefusalOf(row store.RefusedRow) Refusal {
-	r := Refusal{Row: row.Row, Line: row.Line, Candidate: row.Candidate, Problems: make([]Problem, len(row.Problems))}
-	for i, p := range row.Problems {
-		r.Problems[i] = Problem(p)
-	}
-	return r
 }
 
 // RepeatedWarning is a problem that did not refuse its rows, listed once for all rows with it.
@@ -129,7 +83,8 @@ type BatchError struct {
 
 func (e *BatchError) Error() string { return fmt.Sprintf("%s: %s; %s", e.Field, e.Message, e.Remedy) }
 
-func (b Batch) validate() error {
+// Validate returns a *BatchError if the batch is invalid as a whole. It does not read candidates.
+func (b Batch) Validate() error {
 	switch {
 	case !store.ValidCustomer(b.Customer):
 		return &BatchError{"customer", "is not an iCIMS customer ID", "use the number of the customer's iCIMS instance, digits only"}

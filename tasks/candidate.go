@@ -54,7 +54,3 @@ func (c Candidate) Line() int { return c.origin.line }
 // Warnings returns what a reader noticed without refusing the row, such as unknown fields. Warnings
 // about a CSV header are reported with the first candidate.
 func (c Candidate) Warnings() []Problem { return c.origin.warnings }
-
-// digested returns the bytes by which rows are compared when a batch is submitted again: the
-// candidate as given, before a dummy address is chosen. They must not change between releases.
-func (c Candidate) digested() []byte { return Payload{Candidate: c}.Encode() }

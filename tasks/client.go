@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	crand "crypto/rand"
 	"errors"
@@ -72,7 +73,7 @@ func NewClient(client redis.UniversalClient, ledger *store.Ledger, options ...Cl
 // Submitting the batch again with the same idempotency key adds the rest, except after
 // *TooManyRowsError.
 func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
-	if err := b.validate(); err != nil {
+	if err := b.Validate(); err != nil {
 		return Receipt{}, err
 	}
 	if c.tracer != nil {
@@ -207,7 +208,7 @@ func (s *submission) each(ctx context.Context, visit func(Candidate) error) (inp
 		if err != nil && !bad {
 			return fmt.Errorf("read candidates: %w", err), nil
 		}
-		if most := s.batch.mostRows(); s.row == most {
+		if most := cmp.Or(max(s.batch.MaxRows, 0), DefaultMaxRows); s.row == most {
 			beyond := &TooManyRowsError{Most: most, Line: candidate.Line()}
 			if bad {
 				beyond.Line = refused.Line
@@ -218,9 +219,9 @@ func (s *submission) each(ctx context.Context, visit func(Candidate) error) (inp
 			return nil, fmt.Errorf("stopped after row %d: %w", s.row-1, context.Cause(ctx))
 		}
 		if !bad {
-			s.note(candidate.digested())
+			s.note(digest(candidate))
 		} else if !refused.Cut {
-			s.note(refused.digested())
+			s.note(refusedDigest(refused))
 		}
 		if bad {
 			s.refuse(refused.Line, refused.Candidate, refused.Problems)
@@ -245,8 +246,8 @@ func (s *submission) note(row []byte) {
 
 func (s *submission) refuse(line int, candidate string, problems []Problem) {
 	r := Refusal{Row: s.row, Line: line, Candidate: candidate, Problems: problems}
-	s.refused.Add(r.kept())
-	if s.batch.Told > 0 && len(s.receipt.Refused) >= s.batch.Told {
+	s.refused.Add(refusedRow(r))
+	if s.batch.ListAtMost > 0 && len(s.receipt.Refused) >= s.batch.ListAtMost {
 		s.receipt.MoreRefused++
 		return
 	}
@@ -256,9 +257,8 @@ func (s *submission) refuse(line int, candidate string, problems []Problem) {
 // take validates a candidate and adds it to the pending ones.
 func (s *submission) take(c Candidate) {
 	s.warn(c)
-	c = c.cleaned()
-	problems := c.problems(s.batch.Options)
-	c = c.withoutBlanks()
+	problems := c.Validate(s.batch.Options)
+	c = c.Cleaned()
 	id := ""
 	if c.ID != "" {
 		id = s.client.ledger.Keys().ExportID(string(s.id), c.ID)
@@ -271,7 +271,7 @@ func (s *submission) take(c Candidate) {
 		}
 	}
 	if len(problems) > 0 {
-		s.refuse(c.Line(), usableID(c.ID), problems)
+		s.refuse(c.Line(), OpaqueID(c.ID), problems)
 		return
 	}
 	s.seen.add(id, s.row)
@@ -291,7 +291,7 @@ func (s *submission) take(c Candidate) {
 func (s *submission) warn(c Candidate) {
 	for _, w := range c.Warnings() {
 		i, seen := s.warnings[w]
-		if !seen && s.batch.Told > 0 && len(s.receipt.Warnings) >= s.batch.Told {
+		if !seen && s.batch.ListAtMost > 0 && len(s.receipt.Warnings) >= s.batch.ListAtMost {
 			s.receipt.MoreWarned++
 			continue
 		}

@@ -143,14 +143,14 @@ func TestEnqueue(t *testing.T) {
 		for i := range 40 {
 			fmt.Fprintf(&lines, "{\"id\":\"c-%d\",\"first_name\":\"Ana\",\"last_name\":\"Duarte\",\"email\":\"c@example.com\",\"hobby%d\":\"x\"}\nnot JSON\n", i, i)
 		}
-		r := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: tasks.ReadNDJSON(strings.NewReader(lines.String())), Told: 3})
+		r := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: tasks.ReadNDJSON(strings.NewReader(lines.String())), ListAtMost: 3})
 		if len(r.Refused) != 3 || r.RefusedRows() != 40 || len(r.Warnings) != 3 || r.MoreWarned != 37 || r.Accepted != 40 || r.Known {
 			t.Errorf("%d refused and %d more, %d warnings and %d more, %d accepted, known %v", len(r.Refused), r.MoreRefused, len(r.Warnings), r.MoreWarned, r.Accepted, r.Known)
 		}
 		if b, err := p.ledger.Batches.Get(t.Context(), r.Batch); err != nil || b.Refused != 40 {
 			t.Errorf("the batch counts %d refused, %v", b.Refused, err)
 		}
-		again := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: tasks.ReadNDJSON(strings.NewReader(lines.String())), Told: 3})
+		again := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: tasks.ReadNDJSON(strings.NewReader(lines.String())), ListAtMost: 3})
 		if !again.Known || again.Again != 40 {
 			t.Errorf("the second sending does not know the batch: %+v", again)
 		}

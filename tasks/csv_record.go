@@ -45,7 +45,7 @@ func (r *csvRecord) blank() bool {
 // csvReader splits its input into records. encoding/csv is unsuitable for two reasons: it buffers
 // without limit after an opening quote, and it stops at the first stray quote.
 type csvReader struct {
-	in    *input
+	in    *source
 	comma byte
 	rec   csvRecord
 }
@@ -140,7 +140,7 @@ func (r *csvReader) abandon(last byte, p Problem) error {
 }
 
 // readCSVByte reads a byte and converts every kind of line end (LF, CRLF, CR) to LF.
-func (in *input) readCSVByte() (byte, error) {
+func (in *source) readCSVByte() (byte, error) {
 	b, err := in.r.ReadByte()
 	if err != nil {
 		return 0, err
@@ -159,7 +159,7 @@ func (in *input) readCSVByte() (byte, error) {
 
 // peekLine returns the first non-empty line, as far as it is in the buffer. It waits for no more
 // than that line, since the input may be a pipe.
-func (in *input) peekLine() []byte {
+func (in *source) peekLine() []byte {
 	start, seen := 0, 0
 	for {
 		_, err := in.r.Peek(in.r.Buffered() + 1)
@@ -181,7 +181,7 @@ func (in *input) peekLine() []byte {
 
 // delimiter guesses the delimiter from the header: Excel writes semicolons if the comma is the
 // decimal sign, and tabs as "Unicode text". It consumes the line "sep=;" that Excel puts first.
-func (in *input) delimiter() byte {
+func (in *source) delimiter() byte {
 	head := in.peekLine()
 	if len(head) == 5 && bytes.EqualFold(head[:4], []byte("sep=")) {
 		comma := head[4]

@@ -68,7 +68,7 @@ func NewTask(keys *store.Keyset, o Order, options ...asynq.Option) (*asynq.Task,
 		}
 	}
 	check := Batch{Customer: o.Customer, Target: o.Target, IdempotencyKey: intakeKey(id), Candidates: Candidates(o.Candidate)}
-	if err := check.validate(); err != nil {
+	if err := check.Validate(); err != nil {
 		return nil, err
 	}
 	if OpaqueID(id) == "" {
@@ -90,9 +90,6 @@ func NewTask(keys *store.Keyset, o Order, options ...asynq.Option) (*asynq.Task,
 		asynq.Queue(IntakeQueue), asynq.TaskID(id), asynq.MaxRetry(maxRetry), asynq.Timeout(intakeTimeout), asynq.Retention(intakeRetention),
 	}, options...)...), nil
 }
-
-// OpaqueID returns the ID if it is safe to show, else "".
-func OpaqueID(id string) string { return usableID(id) }
 
 func intakePlace(customer, taskID string) string { return "intake:" + customer + ":" + taskID }
 

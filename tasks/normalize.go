@@ -7,18 +7,20 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// withoutBlanks removes empty phones, positions and schools from a cleaned candidate, in place.
-func (c Candidate) withoutBlanks() Candidate {
+// Cleaned returns the candidate as it is exported: values are trimmed and composed, and empty
+// phones, positions and schools are removed. It shares no slices with c.
+func (c Candidate) Cleaned() Candidate {
+	c = c.trimmed()
 	c.Phones = kept(c.Phones, func(p Phone) bool { return p.Number != "" })
 	c.WorkExperience = kept(c.WorkExperience, func(w WorkExperience) bool { return w != WorkExperience{} })
 	c.Education = kept(c.Education, func(e Education) bool { return e != Education{} })
 	return c
 }
 
-// cleaned returns the candidate with every value trimmed, inner line breaks and tabs replaced by
+// trimmed returns the candidate with every value trimmed, inner line breaks and tabs replaced by
 // spaces, and text composed (NFC). It shares no slices with c, and keeps empty entries, so that
 // indexes in problems match the input.
-func (c Candidate) cleaned() Candidate {
+func (c Candidate) trimmed() Candidate {
 	c.ID = clean(c.ID)
 	c.FirstName = clean(c.FirstName)
 	c.LastName = clean(c.LastName)

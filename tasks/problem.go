@@ -58,13 +58,3 @@ func (e *RowError) Error() string {
 	}
 	return place + " refused: " + strings.Join(texts, "; ")
 }
-
-// digested returns the bytes by which an unreadable row is compared: its problems.
-func (e *RowError) digested() []byte {
-	w := payloadWriter{}
-	w.texts("refused", e.Candidate)
-	for _, p := range e.Problems {
-		w.texts(p.Field, p.Code)
-	}
-	return w.data
-}

@@ -28,7 +28,7 @@ func Read(r io.Reader, name string) iter.Seq2[Candidate, error] {
 		return ReadNDJSON(r)
 	}
 	return func(yield func(Candidate, error) bool) {
-		in := newInput(r)
+		in := newSource(r)
 		read := readCSV
 		if b, err := in.peekNonBlank(); err == nil && (b == '{' || b == '[') {
 			read = readNDJSON
@@ -37,8 +37,8 @@ func Read(r io.Reader, name string) iter.Seq2[Candidate, error] {
 	}
 }
 
-// input is the byte stream of a file, with the current line.
-type input struct {
+// source is the byte stream of a file, with the current line.
+type source struct {
 	r *bufio.Reader
 	// line is the number of the line of the next byte.
 	line int
@@ -47,14 +47,14 @@ type input struct {
 	open bool
 }
 
-func newInput(r io.Reader) *input {
-	return &input{r: bufio.NewReaderSize(r, 64<<10), line: 1}
+func newSource(r io.Reader) *source {
+	return &source{r: bufio.NewReaderSize(r, 64<<10), line: 1}
 }
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // begin skips a byte order mark and refuses input that is not text.
-func (in *input) begin() *RowError {
+func (in *source) begin() *RowError {
 	head, _ := in.r.Peek(4) // the next read returns the error again
 	if bytes.HasPrefix(head, byteOrderMark) {
 		_, _ = in.r.Discard(len(byteOrderMark)) // cannot fail: just peeked
@@ -71,7 +71,7 @@ func (in *input) begin() *RowError {
 
 // peekNonBlank returns the first byte that is neither white space nor part of a byte order mark,
 // without consuming anything. It is limited to the buffer.
-func (in *input) peekNonBlank() (byte, error) {
+func (in *source) peekNonBlank() (byte, error) {
 	for n := 1; ; n++ {
 		head, err := in.r.Peek(n)
 		if err != nil {
@@ -87,7 +87,7 @@ func (in *input) peekNonBlank() (byte, error) {
 func isBlank(b byte) bool { return b == ' ' || b == '\t' || b == '\r' || b == '\n' }
 
 // skipBlank consumes white space.
-func (in *input) skipBlank() error {
+func (in *source) skipBlank() error {
 	for {
 		b, err := in.r.ReadByte()
 		if err != nil {
@@ -104,7 +104,7 @@ func (in *input) skipBlank() error {
 
 // readLine returns the next line without its end. tooLong means it exceeded maxRow and was skipped.
 // The text is valid until the next call. At the end of the input the error is io.EOF.
-func (in *input) readLine() (text []byte, line int, tooLong bool, err error) {
+func (in *source) readLine() (text []byte, line int, tooLong bool, err error) {
 	line = in.line
 	in.buf = in.buf[:0]
 	for {
@@ -130,7 +130,7 @@ func (in *input) readLine() (text []byte, line int, tooLong bool, err error) {
 }
 
 // readFailed returns an error with the position where reading stopped; nil at the regular end.
-func (in *input) readFailed(err error) error {
+func (in *source) readFailed(err error) error {
 	if errors.Is(err, io.EOF) {
 		return nil
 	}
@@ -138,7 +138,7 @@ func (in *input) readFailed(err error) error {
 }
 
 func refusal(line int, id string, problems ...Problem) *RowError {
-	return &RowError{Line: line, Candidate: usableID(id), Problems: problems}
+	return &RowError{Line: line, Candidate: OpaqueID(id), Problems: problems}
 }
 
 // cut refuses the rest of a row if the input ends inside it.

@@ -18,11 +18,11 @@ import (
 // comes from r and is the last value.
 func ReadCSV(r io.Reader) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
-		readCSV(newInput(r), yield)
+		readCSV(newSource(r), yield)
 	}
 }
 
-func readCSV(in *input, yield func(Candidate, error) bool) {
+func readCSV(in *source, yield func(Candidate, error) bool) {
 	if refused := in.begin(); refused != nil {
 		yield(Candidate{}, refused)
 		return

@@ -15,11 +15,11 @@ import (
 // value.
 func ReadNDJSON(r io.Reader) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
-		readNDJSON(newInput(r), yield)
+		readNDJSON(newSource(r), yield)
 	}
 }
 
-func readNDJSON(in *input, yield func(Candidate, error) bool) {
+func readNDJSON(in *source, yield func(Candidate, error) bool) {
 	if refused := in.begin(); refused != nil {
 		yield(Candidate{}, refused)
 		return
@@ -58,7 +58,7 @@ func readNDJSON(in *input, yield func(Candidate, error) bool) {
 
 // yieldLine is yieldJSON for a line. A last line without a line end may be complete, as some
 // editors write it, or cut off.
-func yieldLine(in *input, text []byte, line int, tooLong bool, yield func(Candidate, error) bool) bool {
+func yieldLine(in *source, text []byte, line int, tooLong bool, yield func(Candidate, error) bool) bool {
 	if in.open && !tooLong && len(text) <= maxRow && endsEarly(text) {
 		return yield(Candidate{}, cut(line, Problem{Code: codeNotJSON, Message: "the input ends in the middle of the row", Remedy: "check that the input is complete"}))
 	}
@@ -83,14 +83,14 @@ func yieldJSON(text []byte, line int, tooLong bool, yield func(Candidate, error)
 	return yield(c, nil)
 }
 
-func readArray(in *input, yield func(Candidate, error) bool) {
+func readArray(in *source, yield func(Candidate, error) bool) {
 	_, _ = in.r.Discard(1) // the bracket, just peeked
 	readElements(in, yield, endArray)
 }
 
 // readElements reads the elements of a JSON array after its opening bracket. It tolerates missing
 // commas, since only the extent of each element matters.
-func readElements(in *input, yield func(Candidate, error) bool, end func(*input, func(Candidate, error) bool)) {
+func readElements(in *source, yield func(Candidate, error) bool, end func(*source, func(Candidate, error) bool)) {
 	var err error
 	for err == nil {
 		if err = in.skipBlank(); err != nil {
@@ -131,7 +131,7 @@ func arrayUnfinished() Problem {
 		Remedy: "check that the file is complete; the rest after the last complete candidate was not read"}
 }
 
-func endArray(in *input, yield func(Candidate, error) bool) {
+func endArray(in *source, yield func(Candidate, error) bool) {
 	err := in.skipBlank()
 	if err == nil {
 		yield(Candidate{}, refusal(in.line, "", Problem{Code: codeTrailingData,
@@ -145,7 +145,7 @@ func endArray(in *input, yield func(Candidate, error) bool) {
 
 // readElement reads the array element that begins with first, up to its closing bracket or, for a
 // scalar, up to the next delimiter. It only determines the extent.
-func (in *input) readElement(first byte) (text []byte, tooLong bool, err error) {
+func (in *source) readElement(first byte) (text []byte, tooLong bool, err error) {
 	in.buf = in.buf[:0]
 	depth, inString, escaped := 0, false, false
 	for b := first; ; {

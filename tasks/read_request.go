@@ -45,7 +45,7 @@ var ErrLongList = errors.New("the candidate list exceeds the read-ahead limit")
 // Errors: *BatchError if the object is invalid, *CutError if it ends before its candidates, or an
 // error from r.
 func ReadRequest(r io.Reader) (Request, error) {
-	in := newInput(r)
+	in := newSource(r)
 	var q Request
 	if refused := in.begin(); refused != nil {
 		p := refused.Problems[0]
@@ -89,7 +89,7 @@ var errNamedTwice = &BatchError{"body", "repeats a field", "send each field once
 
 // readCandidates prepares reading the candidates, and reads the members after them if the list is
 // short enough.
-func (q *Request) readCandidates(in *input, seen map[string]bool) error {
+func (q *Request) readCandidates(in *source, seen map[string]bool) error {
 	switch first, err := in.nextByte(); {
 	case err != nil:
 		return in.unfinished(err)
@@ -102,13 +102,13 @@ func (q *Request) readCandidates(in *input, seen map[string]bool) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		rest = failing{err}
 	}
-	list := &input{r: bufio.NewReader(io.MultiReader(bytes.NewReader(kept.Bytes()), rest)), line: in.line}
+	list := &source{r: bufio.NewReader(io.MultiReader(bytes.NewReader(kept.Bytes()), rest)), line: in.line}
 	q.Candidates = list.array(endLongObject)
 	if err == nil {
 		q.Unread = ErrLongList
 		return nil
 	}
-	behind := &input{r: bufio.NewReader(io.MultiReader(bytes.NewReader(kept.Bytes()), rest)), line: in.line}
+	behind := &source{r: bufio.NewReader(io.MultiReader(bytes.NewReader(kept.Bytes()), rest)), line: in.line}
 	q.Unread = q.readBehind(behind, seen)
 	if wrong, ok := errors.AsType[*BatchError](q.Unread); ok {
 		return wrong
@@ -120,7 +120,7 @@ func (q *Request) readCandidates(in *input, seen map[string]bool) error {
 }
 
 // readBehind reads the members after the candidates, whose opening bracket has been read.
-func (q *Request) readBehind(in *input, seen map[string]bool) error {
+func (q *Request) readBehind(in *source, seen map[string]bool) error {
 	for {
 		switch b, err := in.nextByte(); {
 		case err != nil:
@@ -159,7 +159,7 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 var errNoObject = &BatchError{"body", "is not a JSON object", `write {"job": ..., "options": {...}, "candidates": [...]}, or send candidates line by line as application/x-ndjson`}
 
-func (q *Request) readMember(in *input, name string) error {
+func (q *Request) readMember(in *source, name string) error {
 	var target any
 	remedy := "use true or false"
 	switch name {
@@ -185,7 +185,7 @@ func (q *Request) readMember(in *input, name string) error {
 }
 
 // nextByte returns the next byte that is not white space.
-func (in *input) nextByte() (byte, error) {
+func (in *source) nextByte() (byte, error) {
 	if err := in.skipBlank(); err != nil {
 		return 0, err
 	}
@@ -193,7 +193,7 @@ func (in *input) nextByte() (byte, error) {
 }
 
 // memberName reads the name of the next member and its colon; "" at the end of the object.
-func (in *input) memberName() (string, error) {
+func (in *source) memberName() (string, error) {
 	wrong := &BatchError{"body", "is not valid JSON", "write it as one JSON object"}
 	for {
 		b, err := in.nextByte()
@@ -226,7 +226,7 @@ func (in *input) memberName() (string, error) {
 }
 
 // value reads the value of a member.
-func (in *input) value() (text []byte, tooLong bool, err error) {
+func (in *source) value() (text []byte, tooLong bool, err error) {
 	b, err := in.nextByte()
 	if err != nil {
 		return nil, false, err
@@ -250,7 +250,7 @@ func (in *input) value() (text []byte, tooLong bool, err error) {
 }
 
 // unfinished returns an error for a body that ended early, or the read error.
-func (in *input) unfinished(err error) error {
+func (in *source) unfinished(err error) error {
 	if errors.Is(err, io.EOF) {
 		return &CutError{Line: in.line}
 	}
@@ -259,12 +259,12 @@ func (in *input) unfinished(err error) error {
 
 // array returns the candidates of an array whose opening bracket has been read. end checks what
 // follows it.
-func (in *input) array(end func(*input, func(Candidate, error) bool)) iter.Seq2[Candidate, error] {
+func (in *source) array(end func(*source, func(Candidate, error) bool)) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) { readElements(in, yield, end) }
 }
 
 // endObject skips the members after the candidates, which have already been read.
-func endObject(in *input, yield func(Candidate, error) bool) {
+func endObject(in *source, yield func(Candidate, error) bool) {
 	for {
 		name, err := in.memberName()
 		if err == nil && name != "" {
@@ -282,7 +282,7 @@ func endObject(in *input, yield func(Candidate, error) bool) {
 }
 
 // endLongObject expects the end of the object after its candidates, which must be the last member.
-func endLongObject(in *input, yield func(Candidate, error) bool) {
+func endLongObject(in *source, yield func(Candidate, error) bool) {
 	b, err := in.nextByte()
 	if err == nil && b == '}' {
 		endArray(in, yield)

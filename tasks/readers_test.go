@@ -54,7 +54,7 @@ func describe(rows []readRow) string {
 		if len(problems) > 0 {
 			state = "refused"
 		}
-		fmt.Fprintf(&b, "line %d id %q %s\n", row.c.Line(), usableID(row.c.ID), state)
+		fmt.Fprintf(&b, "line %d id %q %s\n", row.c.Line(), OpaqueID(row.c.ID), state)
 		for _, p := range problems {
 			fmt.Fprintf(&b, "  %s | %s\n", p.Code, p)
 		}

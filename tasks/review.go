@@ -15,7 +15,7 @@ import (
 // Errors: *BatchError, errors of the input as for Client.Enqueue, or those of visit, which end the
 // review. The receipt covers what came before.
 func Review(b Batch, dummyDomain string, visit func(Payload) error) (Receipt, error) {
-	if err := b.validate(); err != nil {
+	if err := b.Validate(); err != nil {
 		return Receipt{}, err
 	}
 	keys, err := store.NewKeyset()

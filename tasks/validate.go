@@ -37,9 +37,9 @@ var (
 // Validate returns the problems that refuse the candidate under the given options; it is accepted
 // if there are none. Values are checked as they would be sent: trimmed and composed. No problem
 // contains a value.
-func (c Candidate) Validate(o Options) []Problem { return c.cleaned().problems(o) }
+func (c Candidate) Validate(o Options) []Problem { return c.trimmed().problems(o) }
 
-// problems is Validate for a cleaned candidate.
+// problems is Validate for a trimmed candidate.
 func (c Candidate) problems(o Options) []Problem {
 	var v validation
 	v.id(c.ID)
@@ -53,8 +53,8 @@ func (c Candidate) problems(o Options) []Problem {
 	return v.problems
 }
 
-// usableID returns the ID if it is safe to show, else "".
-func usableID(id string) string {
+// OpaqueID returns the ID if it is safe to show, else "".
+func OpaqueID(id string) string {
 	var v validation
 	id = clean(id)
 	v.id(id)

@@ -40,7 +40,7 @@ func values(c Candidate) []string {
 func repeat[T any](v T, n int) []T { return slices.Repeat([]T{v}, n) }
 
 // normalized returns the candidate as it is stored and sent.
-func (c Candidate) normalized() Candidate { return c.cleaned().withoutBlanks() }
+func (c Candidate) normalized() Candidate { return c.Cleaned() }
 
 func TestValidate(t *testing.T) {
 	dummies := Options{GenerateDummyEmails: true}

@@ -47,7 +47,7 @@ type Sent struct {
 // rows read so far are submitted and in the receipt. If the connection breaks, candidates may have
 // been submitted without a receipt: submit the batch again with the same idempotency key, which
 // adds only the missing ones. An iterator that pauses for longer than the API's stall timeout (30
-// s) breaks the connection. Batch.Told and Batch.MaxRows have no effect; the API's own limits
+// s) breaks the connection. Batch.ListAtMost and Batch.MaxRows have no effect; the API's own limits
 // apply.
 func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 	if b.Candidates == nil {

@@ -191,7 +191,7 @@ func (v *visit) deadLetters(filter deadFilter, cursor string) (deadLettersPage, 
 func (p lanePage) holds() string {
 	switch {
 	case p.Keeps():
-		return p.Told(p.clock)
+		return p.Sentence(p.clock)
 	case p.Detail.Outage != nil:
 		return strings.TrimSuffix(p.Detail.Outage.String(), ".")
 	case p.Connection != "":

@@ -13,8 +13,8 @@ import (
 // refusedRows are refused rows, grouped by problem.
 type refusedRows struct {
 	Causes []refusalCause
-	// All is the number of refused rows, and Told how many of them the API listed.
-	All, Told int
+	// All is the number of refused rows, and Listed how many of them the API listed.
+	All, Listed int
 	// MoreCauses is the number of problems that are not shown.
 	MoreCauses int
 	// File contains the listed rows, or those that the batch keeps.
@@ -65,7 +65,7 @@ func rowsOf(refused []tasks.Refusal, all int) refusedRows {
 
 // groupOf groups refused rows, most frequent problem first.
 func groupOf(refused []tasks.Refusal, all int) refusedRows {
-	list := refusedRows{All: all, Told: len(refused)}
+	list := refusedRows{All: all, Listed: len(refused)}
 	places := map[tasks.Problem]int{}
 	for _, r := range refused {
 		for _, p := range r.Problems {

@@ -122,10 +122,10 @@ func printDead(p *process, shown admin.ExplainedDead, opened bool) {
 	hang(out, width, "    ", shown.Meaning+" explains the reason.")
 
 	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Timeline:"))
-	for _, told := range shown.Told {
+	for _, told := range shown.Sentences {
 		paragraph(out, width, told)
 	}
-	if len(shown.Told) == 0 {
+	if len(shown.Sentences) == 0 {
 		paragraph(out, width, "No entries.")
 	}
 	for _, w := range shown.Warnings {

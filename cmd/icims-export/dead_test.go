@@ -280,7 +280,7 @@ func TestDeadShow(t *testing.T) {
 	t.Run("as JSON it is one object", func(t *testing.T) {
 		r := w.call("dead", "show", "1234", "c-00005", "--json")
 		r.wantNone(t, personal...)
-		if got := decode[admin.ExplainedDead](t, r.out); len(got.Told) != 1 || got.Candidate != "c-00005" || got.Data != nil {
+		if got := decode[admin.ExplainedDead](t, r.out); len(got.Sentences) != 1 || got.Candidate != "c-00005" || got.Data != nil {
 			t.Errorf("got %s", r.out)
 		}
 	})

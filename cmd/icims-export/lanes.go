@@ -96,7 +96,7 @@ func (r lanes) writeTable(out io.Writer, s style, width int) error {
 func laneNotes(l admin.Lane) []string {
 	var notes []string
 	if l.Keeps() {
-		notes = append(notes, l.Told(prose.Clock{}))
+		notes = append(notes, l.Sentence(prose.Clock{}))
 	}
 	if l.State == admin.LaneLater && !l.Next.IsZero() {
 		notes = append(notes, "the next one "+nextOf(l))

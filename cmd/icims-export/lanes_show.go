@@ -31,7 +31,7 @@ func (c *lanesCommand) show(ctx context.Context, o *operator) error {
 func (l shownLane) print(p *process) {
 	out, s := p.stdout, style{p.colours(p.stdout)}
 	width, _ := terminal(out)
-	state := strings.Replace(l.Told(prose.Clock{}), string(l.State), s.paint(stateColours[l.State], string(l.State)), 1)
+	state := strings.Replace(l.Sentence(prose.Clock{}), string(l.State), s.paint(stateColours[l.State], string(l.State)), 1)
 	fmt.Fprintf(out, "Customer %s: %s\n", s.paint(bold, l.Customer), state)
 	line := func(name, text string) {
 		if text != "" {

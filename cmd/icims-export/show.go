@@ -72,7 +72,7 @@ func printStory(p *process, shown admin.CandidateTimeline) {
 		fmt.Fprintln(out)
 		fmt.Fprintf(out, "%s %s\n", s.paint(bold, fmt.Sprintf("Export %d of %d, %s", i+1, len(shown.Exports), target)), s.paint(dim, "("+shown.Customer+":"+x.Outcome.Export+")"))
 		paragraph(out, width, fmt.Sprintf("Submitted %s in batch %s.%s", prose.When(x.Batch.Opened), x.Batch.ID, optionsOf(x.Batch)))
-		for _, told := range x.Told {
+		for _, told := range x.Sentences {
 			paragraph(out, width, told)
 		}
 		for j, text := range x.Stands {
