@@ -110,12 +110,12 @@ func TestEnqueue(t *testing.T) {
 		p := newProducer(t, redistest.Start(t).Client(t))
 		bad := candidate("c-2")
 		bad.Email = "Ana Duarte <ana@example.com>"
-		input := func(yield func(tasks.Candidate, error) bool) {
+		rows := func(yield func(tasks.Candidate, error) bool) {
 			_ = yield(candidate("c-1"), nil) && yield(bad, nil) &&
 				yield(tasks.Candidate{}, &tasks.RowError{Line: 9, Problems: []tasks.Problem{{Code: "json_broken"}}}) &&
 				yield(candidate("c-1"), nil) && yield(candidate("c-3"), nil)
 		}
-		r := p.send(tasks.Batch{Candidates: input})
+		r := p.send(tasks.Batch{Candidates: rows})
 		if r.Accepted != 2 || len(r.Refused) != 3 {
 			t.Fatalf("receipt %+v", r)
 		}

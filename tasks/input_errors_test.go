@@ -117,8 +117,8 @@ func TestResubmissionCompletesATruncatedInput(t *testing.T) {
 	t.Parallel()
 	p := newProducer(t, redistest.Shared(t).Client(t))
 	const whole = `{"id":"c-1","first_name":"Ana","last_name":"Duarte","email":"c-1@example.com"}` + "\n" + `{"id":"c-2","first_name":"Ana","last_name":"Duarte","email":"c-2@example.com"}`
-	send := func(input string) (tasks.Receipt, error) {
-		return p.Enqueue(t.Context(), tasks.Batch{Customer: customer, IdempotencyKey: "k", Candidates: tasks.ReadNDJSON(strings.NewReader(input))})
+	send := func(text string) (tasks.Receipt, error) {
+		return p.Enqueue(t.Context(), tasks.Batch{Customer: customer, IdempotencyKey: "k", Candidates: tasks.ReadNDJSON(strings.NewReader(text))})
 	}
 	part, err := send(whole[:len(whole)-10])
 	if cut, ok := errors.AsType[*tasks.CutError](err); !ok || cut.Row != 2 || part.Accepted != 1 {

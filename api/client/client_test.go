@@ -140,7 +140,7 @@ func idText(id int64) string {
 // TestClientMatchesPackageTasks sends the same input through both clients.
 func TestClientMatchesPackageTasks(t *testing.T) {
 	t.Parallel()
-	input := func(yield func(tasks.Candidate, error) bool) {
+	rows := func(yield func(tasks.Candidate, error) bool) {
 		refused := func(line int) error {
 			return &tasks.RowError{Line: line, Problems: []tasks.Problem{{Code: "not_json", Message: "no JSON", Remedy: "write JSON"}}}
 		}
@@ -150,7 +150,7 @@ func TestClientMatchesPackageTasks(t *testing.T) {
 			yield(tasks.Candidate{}, refused(4)) && yield(bare, nil) && yield(candidate(2), nil) && yield(bare, nil) && yield(tasks.Candidate{}, refused(8))
 	}
 	ours, theirs := newRig(t), newRig(t)
-	batch := tasks.Batch{Customer: customer, Target: tasks.Prospects, Candidates: input}
+	batch := tasks.Batch{Customer: customer, Target: tasks.Prospects, Candidates: rows}
 	got, err := ours.Enqueue(t.Context(), batch)
 	if err != nil {
 		t.Fatal(err)

@@ -13,13 +13,13 @@ import (
 func TestStatusListsRefusedRows(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
-	var input strings.Builder
-	input.WriteString("id,first_name,last_name,email\nc-0,Ana,Lytic,ana@example.com\n")
+	var file strings.Builder
+	file.WriteString("id,first_name,last_name,email\nc-0,Ana,Lytic,ana@example.com\n")
 	const refused = 25
 	for i := range refused {
-		fmt.Fprintf(&input, "c-%d,Bartholomew,Quillfeather,\n", i+1)
+		fmt.Fprintf(&file, "c-%d,Bartholomew,Quillfeather,\n", i+1)
 	}
-	receipt, err := tasks.NewClient(w.redis, w.ledger).Enqueue(t.Context(), tasks.Batch{Customer: "1234", Candidates: tasks.ReadCSV(strings.NewReader(input.String()))})
+	receipt, err := tasks.NewClient(w.redis, w.ledger).Enqueue(t.Context(), tasks.Batch{Customer: "1234", Candidates: tasks.ReadCSV(strings.NewReader(file.String()))})
 	if err != nil || receipt.Accepted != 1 || len(receipt.Refused) != refused {
 		t.Fatalf("%d accepted, %d refused, %v", receipt.Accepted, len(receipt.Refused), err)
 	}
