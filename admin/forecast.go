@@ -9,6 +9,7 @@ import (
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // ETA is a forecast and what blocks the exports.
@@ -146,7 +147,7 @@ type Estimate struct {
 }
 
 // Add counts a candidate that is exported to a job; job is 0 for a prospect.
-func (e *Estimate) Add(c tasks.Candidate, job int64) {
+func (e *Estimate) Add(c input.Candidate, job int64) {
 	e.Candidates++
 	// A new person takes one call; an existing one is read, and possibly changed and given each
 	// phone. For a job, a new workflow takes one call; otherwise it is searched for and possibly

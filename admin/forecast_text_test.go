@@ -8,6 +8,7 @@ import (
 	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 func TestForecastInWords(t *testing.T) {
@@ -74,7 +75,7 @@ func TestForecastLiesWithinTheEstimate(t *testing.T) {
 		for _, n := range []int{0, 1, 49, 50, 51, 1000} {
 			var e Estimate
 			for range n {
-				e.Add(tasks.Candidate{}, 7)
+				e.Add(input.Candidate{}, 7)
 			}
 			e.LookUp(50)
 			d := e.Demand(store.Costs{kind: measured}, kind)

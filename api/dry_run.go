@@ -9,10 +9,11 @@ import (
 	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // dryRun checks a batch as an export does, without writing anything.
-func (s *Server) dryRun(ctx context.Context, batch tasks.Batch, conn store.Connection) (DryRun, error) {
+func (s *Server) dryRun(ctx context.Context, batch input.Batch, conn store.Connection) (DryRun, error) {
 	out := DryRun{DryRun: true}
 	const page = 500
 	var pending []tasks.Payload
@@ -105,7 +106,7 @@ func (r *DryRun) skip(candidate string, before store.Marker) {
 // lookupBatch is the default number of emails that a worker looks up in a call.
 const lookupBatch = 50
 
-func (s *Server) exportedBefore(ctx context.Context, batch tasks.Batch, candidates []tasks.Payload) (map[string]store.Marker, error) {
+func (s *Server) exportedBefore(ctx context.Context, batch input.Batch, candidates []tasks.Payload) (map[string]store.Marker, error) {
 	if batch.Options.IncludePreviouslyExported {
 		return nil, nil
 	}

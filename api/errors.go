@@ -14,7 +14,7 @@ import (
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // redisRetryAfter is the Retry-After while Redis does not respond, about the duration of a failover.
@@ -76,7 +76,7 @@ func problemOf(err error) *Problem {
 	if errors.Is(err, store.ErrRowsLost) {
 		return newProblem(CodeUnavailable, store.ErrRowsLost.Error()+".").after(redisRetryAfter)
 	}
-	if batch, ok := errors.AsType[*tasks.BatchError](err); ok {
+	if batch, ok := errors.AsType[*input.BatchError](err); ok {
 		return newProblem(CodeBatchInvalid, "", FieldProblem{batch.Field, batch.Message, batch.Remedy})
 	}
 	if p := inputProblem(err); p != nil {

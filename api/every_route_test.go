@@ -14,6 +14,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 const (
@@ -59,8 +60,8 @@ func (r *rig) withEverything(customer string) tasks.Receipt {
 	r.t.Helper()
 	ctx := r.t.Context()
 	r.withConnection(customer)
-	receipt, err := r.Producer.Enqueue(ctx, tasks.Batch{
-		Customer: customer, Candidates: tasks.Candidates(tasks.Candidate{ID: "c-1", FirstName: "Ana", LastName: "Lytic", Email: "ana@example.com"}),
+	receipt, err := r.Producer.Enqueue(ctx, input.Batch{
+		Customer: customer, Candidates: input.Candidates(input.Candidate{ID: "c-1", FirstName: "Ana", LastName: "Lytic", Email: "ana@example.com"}),
 	})
 	if err != nil || receipt.Accepted != 1 {
 		r.t.Fatalf("%+v, %v", receipt, err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // guard authenticates and authorizes a request, then runs the handler.
@@ -76,7 +77,7 @@ func (s *Server) bind(r *http.Request, req *request) error {
 		return nil
 	}
 	customer := r.PathValue("customer")
-	if !store.ValidCustomer(customer) || !req.principal.May(customer) {
+	if !input.ValidCustomer(customer) || !req.principal.May(customer) {
 		return problem(CodeCustomerUnknown, "")
 	}
 	if !req.op.handlesUnknown() {

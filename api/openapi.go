@@ -7,7 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 const (
@@ -54,7 +54,7 @@ func schemaName(t reflect.Type, hint string) string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t == reflect.TypeFor[tasks.Problem]() {
+	if t == reflect.TypeFor[input.Problem]() {
 		return "RowProblem"
 	}
 	return huma.DefaultSchemaNamer(t, hint)

@@ -16,6 +16,7 @@ import (
 	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/traces"
 )
 
@@ -40,8 +41,8 @@ type DryRun struct {
 	Accepted    int                     `json:"accepted" doc:"Rows that would be accepted."`
 	Dummies     int                     `json:"dummies,omitempty" doc:"Accepted rows that would get a dummy email address."`
 	RefusedRows int                     `json:"refused_rows" doc:"Rows that would be refused, including those that are not listed."`
-	Refused     []tasks.Refusal         `json:"refused,omitempty"`
-	Warnings    []tasks.RepeatedWarning `json:"warnings,omitempty"`
+	Refused     []input.Refusal         `json:"refused,omitempty"`
+	Warnings    []input.RepeatedWarning `json:"warnings,omitempty"`
 	MoreRefused int                     `json:"more_refused,omitempty"`
 	MoreWarned  int                     `json:"more_warned,omitempty"`
 	Estimate    admin.Estimate          `json:"estimate" doc:"The range of calls."`
@@ -194,16 +195,16 @@ type exportQuery struct {
 }
 
 // batch reads the body up to its first candidate.
-func (q exportQuery) batch(r *http.Request, customer string, maxRows int) (tasks.Batch, error) {
-	b := tasks.Batch{Customer: customer, IdempotencyKey: q.key, ListAtMost: told, MaxRows: maxRows}
+func (q exportQuery) batch(r *http.Request, customer string, maxRows int) (input.Batch, error) {
+	b := input.Batch{Customer: customer, IdempotencyKey: q.key, ListAtMost: told, MaxRows: maxRows}
 	var unread error
 	switch q.mediaType {
 	case mediaNDJSON:
-		b.Candidates = tasks.ReadNDJSON(r.Body)
+		b.Candidates = input.ReadNDJSON(r.Body)
 	case mediaCSV, mediaTSV:
-		b.Candidates = tasks.ReadCSV(r.Body)
+		b.Candidates = input.ReadCSV(r.Body)
 	default:
-		request, err := tasks.ReadRequest(r.Body)
+		request, err := input.ReadRequest(r.Body)
 		if err != nil {
 			return b, err
 		}
@@ -216,20 +217,20 @@ func (q exportQuery) batch(r *http.Request, customer string, maxRows int) (tasks
 	case q.job != 0 && is(q.prospects):
 		return b, problem(CodeBatchInvalid, "", FieldProblem{"job", "conflicts with prospects", "specify either job or prospects"})
 	case q.job != 0 || is(q.prospects):
-	case errors.Is(unread, tasks.ErrLongList):
-		return b, problem(CodeBatchInvalid, "", FieldProblem{"job", "must come before the candidates", fmt.Sprintf("in a body of more than %d MiB, put job or prospects before candidates or in the query", tasks.ReadAhead>>20)})
+	case errors.Is(unread, input.ErrLongList):
+		return b, problem(CodeBatchInvalid, "", FieldProblem{"job", "must come before the candidates", fmt.Sprintf("in a body of more than %d MiB, put job or prospects before candidates or in the query", input.ReadAhead>>20)})
 	case unread != nil:
 		return b, unread
 	default:
 		return b, problem(CodeBatchInvalid, "", FieldProblem{"job", "is missing", "specify either job or prospects"})
 	}
 	b.Target.Job = q.job
-	b.Options = tasks.Options{GenerateDummyEmails: is(q.dummies), IncludePreviouslyExported: is(q.again)}
+	b.Options = input.Options{GenerateDummyEmails: is(q.dummies), IncludePreviouslyExported: is(q.again)}
 	return b, nil
 }
 
 // take adds the parameters in the body. A parameter in both places must have the same value.
-func (q *exportQuery) take(body tasks.Request) error {
+func (q *exportQuery) take(body input.Request) error {
 	var twice []FieldProblem
 	differs := func(field string) {
 		twice = append(twice, FieldProblem{field, "is one thing in the query and another in the body", "give it once"})
@@ -270,16 +271,16 @@ func is(b *bool) bool { return b != nil && *b }
 
 // started is input whose first row was read.
 type started struct {
-	all  iter.Seq2[tasks.Candidate, error]
+	all  iter.Seq2[input.Candidate, error]
 	stop func()
 }
 
 // begun reads the first row before anything is submitted, so that empty or unreadable input is
 // refused.
-func begun(rows iter.Seq2[tasks.Candidate, error]) (started, error) {
+func begun(rows iter.Seq2[input.Candidate, error]) (started, error) {
 	next, stop := iter.Pull2(rows)
 	first, firstErr, ok := next()
-	if _, row := errors.AsType[*tasks.RowError](firstErr); firstErr != nil && !row {
+	if _, row := errors.AsType[*input.RowError](firstErr); firstErr != nil && !row {
 		stop()
 		return started{}, firstErr
 	}
@@ -287,7 +288,7 @@ func begun(rows iter.Seq2[tasks.Candidate, error]) (started, error) {
 		stop()
 		return started{}, problem(CodeBatchInvalid, "", FieldProblem{"candidates", "are missing", "send at least one"})
 	}
-	return started{stop: stop, all: func(yield func(tasks.Candidate, error) bool) {
+	return started{stop: stop, all: func(yield func(input.Candidate, error) bool) {
 		for c, err := first, firstErr; ok; c, err, ok = next() {
 			if !yield(c, err) {
 				return
@@ -326,7 +327,7 @@ func requestSchema(schemas huma.Registry) *huma.Schema {
 				"generate_dummy_emails":       flag("Generate dummy email addresses for candidates without one."),
 				"include_previously_exported": flag("Include previously exported candidates."),
 			}},
-			"candidates": {Type: huma.TypeArray, Items: schemaOf(schemas, tasks.Candidate{}), Description: "If longer than 4 MiB, it must be the last member."},
+			"candidates": {Type: huma.TypeArray, Items: schemaOf(schemas, input.Candidate{}), Description: "If longer than 4 MiB, it must be the last member."},
 		},
 	}
 }

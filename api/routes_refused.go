@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 func (s *Server) registerRefused() {
@@ -28,7 +29,7 @@ type listRefusedInput struct {
 // RefusedList is a page of a batch's refused rows.
 type RefusedList struct {
 	RefusedRows int             `json:"refused_rows" doc:"Refused rows, including those that are not kept."`
-	Refused     []tasks.Refusal `json:"refused"`
+	Refused     []input.Refusal `json:"refused"`
 	Next        string          `json:"next,omitempty" doc:"The cursor of the next page; omitted on the last page."`
 }
 
@@ -47,7 +48,7 @@ func (s *Server) listRefused(ctx context.Context, in *listRefusedInput) (*listRe
 	if err != nil {
 		return nil, err
 	}
-	out := RefusedList{RefusedRows: b.Refused, Refused: make([]tasks.Refusal, len(rows))}
+	out := RefusedList{RefusedRows: b.Refused, Refused: make([]input.Refusal, len(rows))}
 	for i, row := range rows {
 		out.Refused[i] = tasks.RefusalOf(row)
 	}

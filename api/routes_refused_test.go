@@ -12,11 +12,11 @@ import (
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // refusedRows reads all refused rows of a batch, limit at a time.
-func (r *rig) refusedRows(key string, batch store.BatchID, limit int) (rows []tasks.Refusal, all int) {
+func (r *rig) refusedRows(key string, batch store.BatchID, limit int) (rows []input.Refusal, all int) {
 	r.t.Helper()
 	path := fmt.Sprintf("/v1/customers/%s/batches/%s/refused?limit=%d", batch.Customer(), batch, limit)
 	for cursor := ""; ; {

@@ -7,13 +7,13 @@ import (
 	"strings"
 
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // send submits a batch. Rows that were read are submitted even if the connection breaks, and the
 // batch is closed. good is called before each part of the batch: nothing is accepted after the API
 // key has become invalid.
-func (s *Server) send(ctx context.Context, batch tasks.Batch, good func(context.Context) error) (Sent, error) {
+func (s *Server) send(ctx context.Context, batch input.Batch, good func(context.Context) error) (Sent, error) {
 	lasting := context.WithoutCancel(ctx)
 	batch.MayGoOn = func(context.Context) error {
 		if ended := accessEnded(ctx); ended != nil {
@@ -26,7 +26,7 @@ func (s *Server) send(ctx context.Context, batch tasks.Batch, good func(context.
 		noteOf(ctx).Object = string(receipt.Batch)
 	}
 	sent := Sent{Receipt: receipt, RefusedRows: receipt.RefusedRows()}
-	if nothing, ok := errors.AsType[*tasks.NothingAcceptedError](err); ok {
+	if nothing, ok := errors.AsType[*input.NothingAcceptedError](err); ok {
 		return Sent{}, noRowAccepted(nothing, sent)
 	}
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *Server) send(ctx context.Context, batch tasks.Batch, good func(context.
 }
 
 // jobNotes returns the title and warning for a batch's job from the cached job list.
-func (s *Server) jobNotes(ctx context.Context, b tasks.Batch) (title, warning string) {
+func (s *Server) jobNotes(ctx context.Context, b input.Batch) (title, warning string) {
 	job := b.Target.Job
 	return s.Admin.JobLists.Titles(ctx, b.Customer, job)[job], s.Admin.JobLists.Warning(ctx, b.Customer, job)
 }
@@ -53,7 +53,7 @@ func (s *Server) jobNotes(ctx context.Context, b tasks.Batch) (title, warning st
 const problemsTold = 50
 
 // noRowAccepted returns the error of a batch without an accepted row, which was not created.
-func noRowAccepted(e *tasks.NothingAcceptedError, sent Sent) error {
+func noRowAccepted(e *input.NothingAcceptedError, sent Sent) error {
 	p := newProblem(CodeNothingAccepted, fmt.Sprintf("Rows refused: %d.", e.Refused))
 	for _, row := range sent.Refused {
 		for _, found := range row.Problems {
@@ -123,10 +123,10 @@ func dryRunProblem(err error) error {
 // inputProblem returns the problem of input that has too many rows or ends too early; nil for other
 // errors.
 func inputProblem(err error) *Problem {
-	if cut, ok := errors.AsType[*tasks.CutError](err); ok {
+	if cut, ok := errors.AsType[*input.CutError](err); ok {
 		return newProblem(CodeIncomplete, fmt.Sprintf("The input ends in line %d.", cut.Line))
 	}
-	if beyond, ok := errors.AsType[*tasks.TooManyRowsError](err); ok {
+	if beyond, ok := errors.AsType[*input.TooManyRowsError](err); ok {
 		text := fmt.Sprintf("A batch may have %d rows. Nothing was read from row %d on", beyond.Most, beyond.Most+1)
 		if beyond.Line > 0 {
 			text += fmt.Sprintf(" (line %d)", beyond.Line)

@@ -17,6 +17,7 @@ import (
 	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // Deps are the API's dependencies.
@@ -96,7 +97,7 @@ func (s Settings) withDefaults() Settings {
 	s.KeyUploads = or(s.KeyUploads, DefaultKeyUploads)
 	s.Uploads = or(s.Uploads, DefaultUploads)
 	s.AccessEvery = or(s.AccessEvery, DefaultAccessEvery)
-	s.MaxRows = or(s.MaxRows, tasks.DefaultMaxRows)
+	s.MaxRows = or(s.MaxRows, input.DefaultMaxRows)
 	return s
 }
 

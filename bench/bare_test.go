@@ -19,7 +19,7 @@ import (
 	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 const bareType = "bare:export"
@@ -36,7 +36,7 @@ type bareHandler struct {
 
 // ProcessTask exports the task's candidate.
 func (h *bareHandler) ProcessTask(ctx context.Context, t *asynq.Task) error {
-	var c tasks.Candidate
+	var c input.Candidate
 	if err := json.Unmarshal(t.Payload(), &c); err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (h *bareHandler) post(ctx context.Context, path string, fields map[string]a
 }
 
 // runBare exports queued candidates with a bare asynq server.
-func runBare(b *testing.B, server *redistest.Server, sim *simulator, candidates []tasks.Candidate, longer time.Duration) run {
+func runBare(b *testing.B, server *redistest.Server, sim *simulator, candidates []input.Candidate, longer time.Duration) run {
 	b.Helper()
 	watch := emptied(b, server)
 	client, count := countedClient(b, server, longer)

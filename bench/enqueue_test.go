@@ -11,6 +11,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // BenchmarkEnqueue compares the producer's client with enqueueing asynq tasks one by one.
@@ -60,7 +61,7 @@ func compareEnqueue(b *testing.B, server *redistest.Server, rounds, n int, longe
 	return plain, ours
 }
 
-func enqueueOneByOne(b *testing.B, server *redistest.Server, candidates []tasks.Candidate, longer time.Duration) time.Duration {
+func enqueueOneByOne(b *testing.B, server *redistest.Server, candidates []input.Candidate, longer time.Duration) time.Duration {
 	b.Helper()
 	emptied(b, server)
 	client, _ := countedClient(b, server, longer)
@@ -78,7 +79,7 @@ func enqueueOneByOne(b *testing.B, server *redistest.Server, candidates []tasks.
 	return time.Since(start)
 }
 
-func enqueueBatch(b *testing.B, server *redistest.Server, candidates []tasks.Candidate, longer time.Duration) time.Duration {
+func enqueueBatch(b *testing.B, server *redistest.Server, candidates []input.Candidate, longer time.Duration) time.Duration {
 	b.Helper()
 	emptied(b, server)
 	client, _ := countedClient(b, server, longer)
@@ -88,8 +89,8 @@ func enqueueBatch(b *testing.B, server *redistest.Server, candidates []tasks.Can
 	}
 	producer := tasks.NewClient(client, store.NewLedger(client, keys))
 	start := time.Now()
-	receipt, err := producer.Enqueue(b.Context(), tasks.Batch{
-		Customer: customer, Target: tasks.ToJob(job), Candidates: tasks.Candidates(candidates...),
+	receipt, err := producer.Enqueue(b.Context(), input.Batch{
+		Customer: customer, Target: input.ToJob(job), Candidates: input.Candidates(candidates...),
 	})
 	if err != nil || receipt.Accepted != len(candidates) {
 		b.Fatalf("%d of %d accepted, %v", receipt.Accepted, len(candidates), err)

@@ -14,6 +14,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -143,7 +144,7 @@ func connection(sim *simulator) store.Connection {
 }
 
 // runWorker exports queued candidates with a worker.
-func runWorker(b *testing.B, server *redistest.Server, sim *simulator, candidates []tasks.Candidate, longer time.Duration, change ...func(*worker.Settings)) run {
+func runWorker(b *testing.B, server *redistest.Server, sim *simulator, candidates []input.Candidate, longer time.Duration, change ...func(*worker.Settings)) run {
 	b.Helper()
 	watch := emptied(b, server)
 	keys, err := store.NewKeyset()
@@ -157,8 +158,8 @@ func runWorker(b *testing.B, server *redistest.Server, sim *simulator, candidate
 
 	queueTrips.Store(0)
 	ledgerTrips.Store(0)
-	receipt, err := tasks.NewClient(queueClient, ledger).Enqueue(b.Context(), tasks.Batch{
-		Customer: customer, Target: tasks.ToJob(job), Candidates: tasks.Candidates(candidates...),
+	receipt, err := tasks.NewClient(queueClient, ledger).Enqueue(b.Context(), input.Batch{
+		Customer: customer, Target: input.ToJob(job), Candidates: input.Candidates(candidates...),
 	})
 	if err != nil || receipt.Accepted != len(candidates) {
 		b.Fatalf("%d of %d accepted, %v", receipt.Accepted, len(candidates), err)

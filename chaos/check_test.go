@@ -12,6 +12,7 @@ import (
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // mostShown limits how many findings of a kind a failed run prints.
@@ -195,7 +196,7 @@ func newSight(s *simulator, customer string) *sight {
 }
 
 // checkDone checks that iCIMS contains what was reported as done.
-func (s *sight) checkDone(f *findings, d delivery, row tasks.Candidate, o store.Outcome) {
+func (s *sight) checkDone(f *findings, d delivery, row input.Candidate, o store.Outcome) {
 	p, there := s.people[o.Person]
 	if !there || row.Email != "" && !strings.EqualFold(p.Fields.Email, row.Email) {
 		f.addf("lost", "%s: candidate %s is said to be person %d (there: %t)", d.key, row.ID, o.Person, there)

@@ -18,6 +18,7 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 const (
@@ -103,10 +104,10 @@ func TestCluster(t *testing.T) {
 func newWave(name string, customers []string, large, small int) crowd {
 	var c crowd
 	for _, customer := range customers {
-		rows := make([]tasks.Candidate, large+small/2)
+		rows := make([]input.Candidate, large+small/2)
 		for i := range rows {
 			id := fmt.Sprintf("%s%s-%d", name, customer, i)
-			rows[i] = tasks.Candidate{ID: id, FirstName: "Made", LastName: "Up" + id, Email: id + "@example.com"}
+			rows[i] = input.Candidate{ID: id, FirstName: "Made", LastName: "Up" + id, Email: id + "@example.com"}
 		}
 		c.deliveries = append(c.deliveries,
 			delivery{customer: customer, key: "bulk-" + name + customer, job: firstJob, rows: rows[:large]},

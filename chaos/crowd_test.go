@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // delivery is one batch that a producer sends.
@@ -15,7 +15,7 @@ type delivery struct {
 	job      int64  // 0: prospects
 	dummies  bool
 	include  bool // include previously exported candidates
-	rows     []tasks.Candidate
+	rows     []input.Candidate
 }
 
 // crowd contains the deliveries of a run, and the people in iCIMS before it.
@@ -51,7 +51,7 @@ func newCrowd(rng *rand.Rand, n int) crowd {
 	aside := delivery{customer: throttled, key: "delivery-throttled", job: firstJob}
 	for i := range max(10, n/50) {
 		id := fmt.Sprintf("t-%d", i)
-		aside.rows = append(aside.rows, tasks.Candidate{ID: id, FirstName: "Made", LastName: "Up" + id, Email: id + "@example.com"})
+		aside.rows = append(aside.rows, input.Candidate{ID: id, FirstName: "Made", LastName: "Up" + id, Email: id + "@example.com"})
 	}
 	c.deliveries = append(c.deliveries, aside)
 	c.total += len(aside.rows)
@@ -68,7 +68,7 @@ func newCrowd(rng *rand.Rand, n int) crowd {
 		c.present = append(c.present, map[string]any{"firstname": "Pre", "lastname": fmt.Sprintf("Sent%d", i), "email": email})
 	}
 	present, lately := 0, shared[0]
-	var everyone []tasks.Candidate
+	var everyone []input.Candidate
 	for b := range batches {
 		d := kinds[b%len(kinds)]
 		d.key = fmt.Sprintf("delivery-%d", b)
@@ -79,10 +79,10 @@ func newCrowd(rng *rand.Rand, n int) crowd {
 		sent := map[string]bool{}
 		for len(d.rows) < rows {
 			id := fmt.Sprintf("c%d-%d", b, len(d.rows))
-			person := tasks.Candidate{
+			person := input.Candidate{
 				ID: id, FirstName: "Made", LastName: "Up" + id, Email: id + "@example.com",
-				Phones:         []tasks.Phone{{Number: "+1 425 555 0143", Type: "mobile"}},
-				WorkExperience: []tasks.WorkExperience{{Employer: "Contoso", Title: "Data Engineer", Start: "2021-03"}},
+				Phones:         []input.Phone{{Number: "+1 425 555 0143", Type: "mobile"}},
+				WorkExperience: []input.WorkExperience{{Employer: "Contoso", Title: "Data Engineer", Start: "2021-03"}},
 			}
 			switch u := rng.Float64(); {
 			case u < shareShared:

@@ -12,6 +12,7 @@ import (
 	"github.com/seekout/icims-export/config"
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // Problem is one invalid setting of a connection. It names the setting and never contains its
@@ -101,7 +102,7 @@ func (k *checker) result() error {
 }
 
 func (k *checker) account() {
-	if !store.ValidCustomer(k.c.Customer) {
+	if !input.ValidCustomer(k.c.Customer) {
 		k.addf("customer", "wrong_customer", "enter the iCIMS customer ID, digits only, such as 1234")
 	}
 	if !slices.Contains(store.AuthKinds(), k.c.Auth) {

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/seekout/icims-export/api/client"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // documented returns the command of README.md that contains a text, without docker compose run and
@@ -118,9 +118,9 @@ func TestComposeRunsWithoutDocker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sent, err := producer.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(job), Candidates: tasks.Candidates(
-		tasks.Candidate{ID: "c-1", FirstName: "Ana", LastName: "Duarte", Email: "ana.duarte@example.com"},
-		tasks.Candidate{ID: "c-2", FirstName: "Ben", LastName: "Okoro", Email: "ben.okoro@example.com"},
+	sent, err := producer.Enqueue(t.Context(), input.Batch{Customer: customer, Target: input.ToJob(job), Candidates: input.Candidates(
+		input.Candidate{ID: "c-1", FirstName: "Ana", LastName: "Duarte", Email: "ana.duarte@example.com"},
+		input.Candidate{ID: "c-2", FirstName: "Ben", LastName: "Okoro", Email: "ben.okoro@example.com"},
 	)})
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -151,5 +152,25 @@ func TestNoTypeHasTooManyMethods(t *testing.T) {
 	}
 	if counted == 0 {
 		t.Error("no method was found")
+	}
+}
+
+// TestClientNeedsNoRedis: a service that calls the HTTP API compiles neither Redis, asynq nor tink.
+func TestClientNeedsNoRedis(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"api/client", "tasks/input"} {
+		list := exec.Command("go", "list", "-deps", "./"+name)
+		list.Dir = root
+		out, err := list.Output()
+		if err != nil || !strings.Contains(string(out), module+name) {
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+		for dependency := range strings.Lines(string(out)) {
+			for _, heavy := range []string{"redis", "asynq", "tink"} {
+				if strings.Contains(dependency, heavy) {
+					t.Errorf("%s depends on %s", name, dependency)
+				}
+			}
+		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // Limits of the platform's collection of positions (API sheet §6.5).
@@ -38,7 +38,7 @@ const (
 
 // Person returns the body that creates the candidate's profile (API sheet §6.7). Empty values are
 // omitted, since an empty text would clear a field.
-func Person(c tasks.Candidate, conn store.Connection) (icims.Fields, []Warning) {
+func Person(c input.Candidate, conn store.Connection) (icims.Fields, []Warning) {
 	conn = conn.WithDefaults()
 	var ws WarningSet
 	f := icims.Fields{
@@ -65,7 +65,7 @@ func Person(c tasks.Candidate, conn store.Connection) (icims.Fields, []Warning) 
 // PATCH, empty if there are none, and the missing phones, each to be added to the collection
 // "phones". Folder, source, email, work experience and education of an existing person do not
 // change, and no field is ever cleared.
-func Changes(c tasks.Candidate, conn store.Connection, p icims.Person) (changes icims.Fields, newPhones []icims.Fields, _ []Warning) {
+func Changes(c input.Candidate, conn store.Connection, p icims.Person) (changes icims.Fields, newPhones []icims.Fields, _ []Warning) {
 	var ws WarningSet
 	changes = icims.Fields{}
 	if differs(c.FirstName, p.FirstName) {
@@ -131,7 +131,7 @@ func setEntries(f icims.Fields, name string, entries []icims.Fields) {
 // phoneEntries maps the phones that are not stored yet. Numbers are compared by digits: "+1 (425)
 // 555-0143" equals "1.425.555.0143", but not the number without the country code, since the country
 // of a bare number is unknown.
-func phoneEntries(phones []tasks.Phone, stored []icims.Phone, ws *WarningSet) []icims.Fields {
+func phoneEntries(phones []input.Phone, stored []icims.Phone, ws *WarningSet) []icims.Fields {
 	known := make(map[string]bool, len(phones)+len(stored))
 	for _, p := range stored {
 		known[digits(p.Number)] = true
@@ -193,7 +193,7 @@ func phoneType(label string) (kind string, understood bool) {
 
 // positionEntries maps work experience. Other exporters require employer, title and start (API
 // sheet §6.5). This one sends what is known, if it identifies the position.
-func positionEntries(positions []tasks.WorkExperience, names store.WorkExperienceFields, ws *WarningSet) []icims.Fields {
+func positionEntries(positions []input.WorkExperience, names store.WorkExperienceFields, ws *WarningSet) []icims.Fields {
 	var entries []icims.Fields
 	for _, w := range positions {
 		if w.Employer == "" && w.Title == "" {
@@ -222,9 +222,9 @@ func positionEntries(positions []tasks.WorkExperience, names store.WorkExperienc
 // positionDates completes partial dates to their first day (API sheet §6.6). Empty dates stay
 // empty; an empty end means "current". If the end is before the start only because it is less
 // precise, as in March 2021 to 2021, it becomes the start.
-func positionDates(w tasks.WorkExperience) (start, end string) {
-	start, _ = tasks.FullDate(w.Start)
-	end, _ = tasks.FullDate(w.End)
+func positionDates(w input.WorkExperience) (start, end string) {
+	start, _ = input.FullDate(w.Start)
+	end, _ = input.FullDate(w.End)
 	if end != "" {
 		end = max(start, end)
 	}
@@ -233,7 +233,7 @@ func positionDates(w tasks.WorkExperience) (start, end string) {
 
 // schoolEntries maps education. School and degree are lists to which iCIMS adds new values (API
 // sheet §5.5, §6.4).
-func schoolEntries(schools []tasks.Education, names store.EducationFields) []icims.Fields {
+func schoolEntries(schools []input.Education, names store.EducationFields) []icims.Fields {
 	var entries []icims.Fields
 	for _, e := range schools {
 		entry := icims.Fields{}

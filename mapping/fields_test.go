@@ -17,24 +17,24 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // mappingCandidates reads the candidates of a file, all of which must be valid.
-func mappingCandidates(t *testing.T, name string) []tasks.Candidate {
+func mappingCandidates(t *testing.T, name string) []input.Candidate {
 	t.Helper()
 	text, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []tasks.Candidate
-	for c, err := range tasks.Read(bytes.NewReader(text), name) {
+	var all []input.Candidate
+	for c, err := range input.Read(bytes.NewReader(text), name) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if problems := c.Validate(tasks.Options{}); len(problems) > 0 {
+		if problems := c.Validate(input.Options{}); len(problems) > 0 {
 			t.Fatalf("line %d: %v", c.Line(), problems)
 		}
 		all = append(all, c)
@@ -152,35 +152,35 @@ func asJSON(t *testing.T, v any) any {
 func TestPersonChanges(t *testing.T) {
 	conn := store.Connection{LinkedInField: "field51001"}
 	const link = "https://www.linkedin.com/in/example"
-	phone := func(numbers ...string) []tasks.Phone {
-		var all []tasks.Phone
+	phone := func(numbers ...string) []input.Phone {
+		var all []input.Phone
 		for _, n := range numbers {
-			all = append(all, tasks.Phone{Number: n})
+			all = append(all, input.Phone{Number: n})
 		}
 		return all
 	}
 	for _, tc := range []struct {
 		name      string
-		candidate tasks.Candidate
+		candidate input.Candidate
 		stored    string
 		changes   icims.Fields
 		phones    []string
 	}{
-		{"an equal profile needs no change", tasks.Candidate{FirstName: "Ana", LastName: "Duarte", Email: "a@example.com", LinkedInURL: link, Phones: phone("+1 (425) 555-0143")},
+		{"an equal profile needs no change", input.Candidate{FirstName: "Ana", LastName: "Duarte", Email: "a@example.com", LinkedInURL: link, Phones: phone("+1 (425) 555-0143")},
 			`{"firstname":"Ana","lastname":" Duarte ","field51001":"` + link + `","phones":[{"entry":1,"phonenumber":"1.425.555.0143"}]}`, icims.Fields{}, nil},
-		{"only what differs is sent", tasks.Candidate{FirstName: "Ana", LastName: "Duarte-Li", LinkedInURL: link},
+		{"only what differs is sent", input.Candidate{FirstName: "Ana", LastName: "Duarte-Li", LinkedInURL: link},
 			`{"firstname":"Ana","lastname":"Duarte","field51001":"` + link + `"}`, icims.Fields{"lastname": "Duarte-Li"}, nil},
-		{"composed and decomposed letters are equal", tasks.Candidate{FirstName: "José"}, `{"firstname":"Jose\u0301"}`, icims.Fields{}, nil},
-		{"empty values clear nothing", tasks.Candidate{}, `{"firstname":"Ana","lastname":"Duarte","field51001":"` + link + `","phones":[{"phonenumber":"1"}]}`, icims.Fields{}, nil},
-		{"a missing field is filled", tasks.Candidate{LinkedInURL: link}, `{}`, icims.Fields{"field51001": link}, nil},
-		{"a field that is null is filled", tasks.Candidate{LinkedInURL: link}, `{"field51001":null}`, icims.Fields{"field51001": link}, nil},
-		{"a field that comes as a list node is compared", tasks.Candidate{LinkedInURL: link}, `{"field51001":{"value":"` + link + `"}}`, icims.Fields{}, nil},
-		{"a phone with another country code is another", tasks.Candidate{Phones: phone("+1 425 555 0143")}, `{"phones":[{"phonenumber":"425-555-0143"}]}`, icims.Fields{}, []string{"+1 425 555 0143"}},
-		{"a phone given twice is added once", tasks.Candidate{Phones: phone("425 555 0143", "(425) 555-0143", "7")}, `{}`, icims.Fields{}, []string{"425 555 0143", "7"}},
-		{"an extension of its own counts", tasks.Candidate{Phones: phone("425 555 0143 x12")}, `{"phones":[{"phonenumber":"425-555-0143","phoneextension":"12"}]}`, icims.Fields{}, nil},
-		{"other digits are compared as well", tasks.Candidate{Phones: phone("٠١٢ ٣٤٥", "٩٩")}, `{"phones":[{"phonenumber":"٠١٢٣٤٥"}]}`, icims.Fields{}, []string{"٩٩"}},
-		{"e-mail, folder, source, experience and education are left alone", tasks.Candidate{Email: "new@example.com",
-			WorkExperience: []tasks.WorkExperience{{Employer: "Contoso", Title: strings.Repeat("x", 100)}}, Education: []tasks.Education{{School: "Porto"}}},
+		{"composed and decomposed letters are equal", input.Candidate{FirstName: "José"}, `{"firstname":"Jose\u0301"}`, icims.Fields{}, nil},
+		{"empty values clear nothing", input.Candidate{}, `{"firstname":"Ana","lastname":"Duarte","field51001":"` + link + `","phones":[{"phonenumber":"1"}]}`, icims.Fields{}, nil},
+		{"a missing field is filled", input.Candidate{LinkedInURL: link}, `{}`, icims.Fields{"field51001": link}, nil},
+		{"a field that is null is filled", input.Candidate{LinkedInURL: link}, `{"field51001":null}`, icims.Fields{"field51001": link}, nil},
+		{"a field that comes as a list node is compared", input.Candidate{LinkedInURL: link}, `{"field51001":{"value":"` + link + `"}}`, icims.Fields{}, nil},
+		{"a phone with another country code is another", input.Candidate{Phones: phone("+1 425 555 0143")}, `{"phones":[{"phonenumber":"425-555-0143"}]}`, icims.Fields{}, []string{"+1 425 555 0143"}},
+		{"a phone given twice is added once", input.Candidate{Phones: phone("425 555 0143", "(425) 555-0143", "7")}, `{}`, icims.Fields{}, []string{"425 555 0143", "7"}},
+		{"an extension of its own counts", input.Candidate{Phones: phone("425 555 0143 x12")}, `{"phones":[{"phonenumber":"425-555-0143","phoneextension":"12"}]}`, icims.Fields{}, nil},
+		{"other digits are compared as well", input.Candidate{Phones: phone("٠١٢ ٣٤٥", "٩٩")}, `{"phones":[{"phonenumber":"٠١٢٣٤٥"}]}`, icims.Fields{}, []string{"٩٩"}},
+		{"e-mail, folder, source, experience and education are left alone", input.Candidate{Email: "new@example.com",
+			WorkExperience: []input.WorkExperience{{Employer: "Contoso", Title: strings.Repeat("x", 100)}}, Education: []input.Education{{School: "Porto"}}},
 			storedAna, icims.Fields{}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -201,7 +201,7 @@ func TestPersonChanges(t *testing.T) {
 		})
 	}
 	t.Run("a profile URL without a field for it is skipped with a warning", func(t *testing.T) {
-		changes, _, ws := Changes(tasks.Candidate{LinkedInURL: link}, store.Connection{}, icims.Person{})
+		changes, _, ws := Changes(input.Candidate{LinkedInURL: link}, store.Connection{}, icims.Person{})
 		if len(changes) > 0 || !slices.Equal(ws, []Warning{WarningLinkedInSkipped}) {
 			t.Errorf("%v, %v", changes, ws)
 		}
@@ -238,7 +238,7 @@ func TestPhoneTypes(t *testing.T) {
 			if got != tc.want || understood != tc.understood {
 				t.Errorf("%q, %v", got, understood)
 			}
-			f, ws := Person(tasks.Candidate{Phones: []tasks.Phone{{Number: "1", Type: tc.label}}}, store.Connection{})
+			f, ws := Person(input.Candidate{Phones: []input.Phone{{Number: "1", Type: tc.label}}}, store.Connection{})
 			want := icims.Fields{"phonenumber": "1"}
 			if tc.want != "" {
 				want["phonetype"] = icims.Fields{"value": tc.want}

@@ -6,14 +6,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 func TestPreview(t *testing.T) {
 	conn := store.Connection{Customer: "1234", LinkedInField: "field51001"}.WithDefaults()
-	c := tasks.Candidate{
+	c := input.Candidate{
 		ID: "c-1", FirstName: "Ana", LastName: "Duarte", Email: "ana@example.com",
-		Phones: []tasks.Phone{{Number: "+1 425 555 0143", Type: "pager"}}, LinkedInURL: "https://www.linkedin.com/in/example",
+		Phones: []input.Phone{{Number: "+1 425 555 0143", Type: "pager"}}, LinkedInURL: "https://www.linkedin.com/in/example",
 	}
 	t.Run("it is what the pipeline sends", func(t *testing.T) {
 		person, workflow, warnings := Preview(c, conn, 1709, "")
@@ -38,7 +38,7 @@ func TestPreview(t *testing.T) {
 	t.Run("a candidate without address is shown a dummy of the domain", func(t *testing.T) {
 		c.Email = ""
 		person, _, _ := Preview(c, conn, 0, "dummies.example.com")
-		if addr, _ := person[FieldEmail].(string); !tasks.IsDummyEmail(addr, "dummies.example.com") {
+		if addr, _ := person[FieldEmail].(string); !input.IsDummyEmail(addr, "dummies.example.com") {
 			t.Errorf("got %v", person[FieldEmail])
 		}
 	})

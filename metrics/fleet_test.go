@@ -17,6 +17,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // commandCount counts commands.
@@ -88,11 +89,11 @@ func (r *fleetRig) collect() map[string]float64 {
 
 func (r *fleetRig) send(customer string, n int) {
 	r.t.Helper()
-	people := make([]tasks.Candidate, n)
+	people := make([]input.Candidate, n)
 	for i := range people {
-		people[i] = tasks.Candidate{ID: "c-" + strconv.Itoa(i), FirstName: "A", LastName: "B", Email: fmt.Sprintf("p%d@example.com", i)}
+		people[i] = input.Candidate{ID: "c-" + strconv.Itoa(i), FirstName: "A", LastName: "B", Email: fmt.Sprintf("p%d@example.com", i)}
 	}
-	if _, err := r.producer.Enqueue(r.t.Context(), tasks.Batch{Customer: customer, Target: tasks.Prospects, Candidates: tasks.Candidates(people...)}); err != nil {
+	if _, err := r.producer.Enqueue(r.t.Context(), input.Batch{Customer: customer, Target: input.Prospects, Candidates: input.Candidates(people...)}); err != nil {
 		r.t.Fatal(err)
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -94,9 +95,9 @@ func (r *rig) eventually(what string, holds func() bool) {
 }
 
 // send submits a batch.
-func send(t *testing.T, producer *tasks.Client, customer string, candidates ...tasks.Candidate) store.BatchID {
+func send(t *testing.T, producer *tasks.Client, customer string, candidates ...input.Candidate) store.BatchID {
 	t.Helper()
-	receipt, err := producer.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(1701), Candidates: tasks.Candidates(candidates...)})
+	receipt, err := producer.Enqueue(t.Context(), input.Batch{Customer: customer, Target: input.ToJob(1701), Candidates: input.Candidates(candidates...)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,13 +122,13 @@ func (r *rig) finished(id store.BatchID) store.Batch {
 }
 
 // people returns candidates with data that must never be exported.
-func people(n int) []tasks.Candidate {
-	all := make([]tasks.Candidate, n)
+func people(n int) []input.Candidate {
+	all := make([]input.Candidate, n)
 	for i := range all {
-		all[i] = tasks.Candidate{
+		all[i] = input.Candidate{
 			ID: fmt.Sprintf("cand-%06d", i), FirstName: "Ana", LastName: "Duarte", Email: fmt.Sprintf("person-%06d@example.com", i),
-			Phones:         []tasks.Phone{{Number: fmt.Sprintf("+1 425 555 0143 x%d", i), Type: "mobile"}},
-			WorkExperience: []tasks.WorkExperience{{Employer: "Contoso", Title: "Data Engineer", Start: "2021-03"}},
+			Phones:         []input.Phone{{Number: fmt.Sprintf("+1 425 555 0143 x%d", i), Type: "mobile"}},
+			WorkExperience: []input.WorkExperience{{Employer: "Contoso", Title: "Data Engineer", Start: "2021-03"}},
 		}
 	}
 	return all

@@ -35,9 +35,6 @@ type BatchSpec struct {
 	Trace string
 }
 
-// TestCandidate is the candidate ID that verifications use. Producers must not use it.
-const TestCandidate = "icims-export:test"
-
 func (s BatchSpec) target() string {
 	if s.Job == 0 {
 		return targetProspects

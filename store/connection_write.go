@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 var connectionScript = newScript(evenWhenFull + luaConnectionMoves() + scriptText("connection"))
@@ -26,7 +28,7 @@ func (e *ConnectionChangedError) Error() string {
 // Add creates a customer's connection. It stores the settings as given, without defaults.
 // It returns ErrConnectionExists if there is one.
 func (l *Connections) Add(ctx context.Context, c Connection, who, why string) (StoredConnection, error) {
-	if !ValidCustomer(c.Customer) || c.Password == "" {
+	if !input.ValidCustomer(c.Customer) || c.Password == "" {
 		return StoredConnection{}, errors.New("a connection needs a customer id and a password")
 	}
 	old, err := l.Connections.Get(ctx, c.Customer)

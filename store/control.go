@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // A control task calls a customer's iCIMS for something other than an export: a verification, a
@@ -155,7 +157,7 @@ var (
 // whatever its arguments. args are encoded as JSON; by is the name of the requester. The caller
 // enqueues the task: see tasks.RequestControl.
 func (l *Control) Record(ctx context.Context, customer string, kind ControlKind, args any, by string) (t ControlTask, joined bool, err error) {
-	if !ValidCustomer(customer) {
+	if !input.ValidCustomer(customer) {
 		return ControlTask{}, false, fmt.Errorf("record a control task: %q is no customer id", customer)
 	}
 	id := strings.ToLower(rand.Text()[:16])

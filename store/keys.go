@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // This file names every Redis key of the store. All keys of a customer share the hash tag
@@ -184,14 +186,8 @@ func (b BatchID) local() string {
 // ParseBatchID checks a batch ID entered by a user.
 func ParseBatchID(text string) (BatchID, error) {
 	customer, local, ok := strings.Cut(text, "-")
-	if !ok || !ValidCustomer(customer) || len(local) != 16 || strings.Trim(local, "abcdefghijklmnopqrstuvwxyz234567") != "" {
+	if !ok || !input.ValidCustomer(customer) || len(local) != 16 || strings.Trim(local, "abcdefghijklmnopqrstuvwxyz234567") != "" {
 		return "", fmt.Errorf("%q is not a batch id; it looks like 1234-abcdefgh234567ij, as printed when the batch was accepted", text)
 	}
 	return BatchID(text), nil
-}
-
-// ValidCustomer reports whether text can be an iCIMS customer ID: digits only, which is also safe
-// in keys and queue names.
-func ValidCustomer(text string) bool {
-	return text != "" && len(text) <= 18 && strings.Trim(text, "0123456789") == ""
 }

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // Client accepts batches. It is safe for concurrent use.
@@ -72,7 +73,7 @@ func NewClient(client redis.UniversalClient, ledger *store.Ledger, options ...Cl
 //
 // Submitting the batch again with the same idempotency key adds the rest, except after
 // *TooManyRowsError.
-func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
+func (c *Client) Enqueue(ctx context.Context, b input.Batch) (Receipt, error) {
 	if err := b.Validate(); err != nil {
 		return Receipt{}, err
 	}
@@ -83,7 +84,7 @@ func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
 }
 
 // enqueue is Enqueue for a valid batch. parent is the parent span, or empty.
-func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, error) {
+func (c *Client) enqueue(ctx context.Context, b input.Batch, parent string) (Receipt, error) {
 	spec := store.BatchSpec{
 		Customer: b.Customer, IdempotencyKey: b.IdempotencyKey, Job: b.Target.Job,
 		GenerateDummyEmails: b.Options.GenerateDummyEmails, IncludePreviouslyExported: b.Options.IncludePreviouslyExported,
@@ -94,7 +95,7 @@ func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, 
 	}
 	s := &submission{
 		client: c, batch: b, spec: spec, id: store.BatchID(c.ledger.Keys().BatchID(spec.Customer, spec.IdempotencyKey)), dummyDomain: c.dummyDomain,
-		seen: seenRows{}, warnings: map[Problem]int{},
+		seen: seenRows{}, warnings: map[input.Problem]int{},
 		parent: parent,
 	}
 	var inputErr error
@@ -118,7 +119,7 @@ func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, 
 	case inputErr != nil:
 		return s.receipt, inputErr
 	default:
-		return s.receipt, &NothingAcceptedError{Refused: s.receipt.RefusedRows()}
+		return s.receipt, &input.NothingAcceptedError{Refused: s.receipt.RefusedRows()}
 	}
 	id := s.receipt.Batch
 	if err != nil {
@@ -128,7 +129,7 @@ func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, 
 		_ = c.ledger.Batches.CloseSending(closing, id, &s.refused, true)
 		return s.receipt, fmt.Errorf("accept candidates: %w", err)
 	}
-	_, tooMany := errors.AsType[*TooManyRowsError](inputErr)
+	_, tooMany := errors.AsType[*input.TooManyRowsError](inputErr)
 	if inputErr != nil {
 		err = c.ledger.Batches.CloseSending(ctx, id, &s.refused, !tooMany)
 	} else {
@@ -149,14 +150,14 @@ const closeTime = 5 * time.Second
 // submission is the state of one Enqueue.
 type submission struct {
 	client   *Client
-	batch    Batch
+	batch    input.Batch
 	spec     store.BatchSpec
 	id       store.BatchID // of the batch, which is opened with its first chunk
 	receipt  Receipt
 	row      int
 	seen     seenRows
-	refused  store.Refused   // the refusals to store; receipt.Refused may list fewer
-	warnings map[Problem]int // index in receipt.Warnings
+	refused  store.Refused         // the refusals to store; receipt.Refused may list fewer
+	warnings map[input.Problem]int // index in receipt.Warnings
 	pending  []store.NewExport
 	rows     store.Rows // not written yet
 	dummies  []int      // rows of pending candidates with dummy addresses
@@ -190,7 +191,7 @@ func (s *submission) chooseDomain(ctx context.Context) error {
 // read accepts candidates until the input ends. It separates errors of the input from those of
 // Redis: candidates read before an input error are still accepted.
 func (s *submission) read(ctx context.Context) (inputErr, err error) {
-	return s.each(ctx, func(c Candidate) error {
+	return s.each(ctx, func(c input.Candidate) error {
 		s.take(c)
 		// Wait until the size of the batch, and so its queue, is known.
 		if len(s.pending) < s.client.chunk || !s.flushed && len(s.pending) <= normalLimit {
@@ -202,14 +203,14 @@ func (s *submission) read(ctx context.Context) (inputErr, err error) {
 
 // each calls visit with the candidates of the input and refuses invalid rows. inputErr is why the
 // input was not read to its end.
-func (s *submission) each(ctx context.Context, visit func(Candidate) error) (inputErr, err error) {
+func (s *submission) each(ctx context.Context, visit func(input.Candidate) error) (inputErr, err error) {
 	for candidate, err := range s.batch.Candidates {
-		refused, bad := errors.AsType[*RowError](err)
+		refused, bad := errors.AsType[*input.RowError](err)
 		if err != nil && !bad {
 			return fmt.Errorf("read candidates: %w", err), nil
 		}
-		if most := cmp.Or(max(s.batch.MaxRows, 0), DefaultMaxRows); s.row == most {
-			beyond := &TooManyRowsError{Most: most, Line: candidate.Line()}
+		if most := cmp.Or(max(s.batch.MaxRows, 0), input.DefaultMaxRows); s.row == most {
+			beyond := &input.TooManyRowsError{Most: most, Line: candidate.Line()}
 			if bad {
 				beyond.Line = refused.Line
 			}
@@ -226,7 +227,7 @@ func (s *submission) each(ctx context.Context, visit func(Candidate) error) (inp
 		if bad {
 			s.refuse(refused.Line, refused.Candidate, refused.Problems)
 			if refused.Cut {
-				return &CutError{Row: s.row, Line: refused.Line}, nil
+				return &input.CutError{Row: s.row, Line: refused.Line}, nil
 			}
 			continue
 		}
@@ -244,8 +245,8 @@ func (s *submission) note(row []byte) {
 	}
 }
 
-func (s *submission) refuse(line int, candidate string, problems []Problem) {
-	r := Refusal{Row: s.row, Line: line, Candidate: candidate, Problems: problems}
+func (s *submission) refuse(line int, candidate string, problems []input.Problem) {
+	r := input.Refusal{Row: s.row, Line: line, Candidate: candidate, Problems: problems}
 	s.refused.Add(refusedRow(r))
 	if s.batch.ListAtMost > 0 && len(s.receipt.Refused) >= s.batch.ListAtMost {
 		s.receipt.MoreRefused++
@@ -255,7 +256,7 @@ func (s *submission) refuse(line int, candidate string, problems []Problem) {
 }
 
 // take validates a candidate and adds it to the pending ones.
-func (s *submission) take(c Candidate) {
+func (s *submission) take(c input.Candidate) {
 	s.warn(c)
 	problems := c.Validate(s.batch.Options)
 	c = c.Cleaned()
@@ -263,7 +264,7 @@ func (s *submission) take(c Candidate) {
 	if c.ID != "" {
 		id = s.client.ledger.Keys().ExportID(string(s.id), c.ID)
 		if first, twice := s.seen.row(id); twice {
-			problems = append(problems, Problem{
+			problems = append(problems, input.Problem{
 				Field: "id", Code: "id_duplicate",
 				Message: fmt.Sprintf("is a duplicate ID (also in row %d)", first),
 				Remedy:  "send each candidate once",
@@ -271,14 +272,14 @@ func (s *submission) take(c Candidate) {
 		}
 	}
 	if len(problems) > 0 {
-		s.refuse(c.Line(), OpaqueID(c.ID), problems)
+		s.refuse(c.Line(), input.OpaqueID(c.ID), problems)
 		return
 	}
 	s.seen.add(id, s.row)
 	p := Payload{Candidate: c}
 	if c.Email == "" {
 		p.Dummy = true
-		p.Candidate.Email = DummyEmail(int32(rand.Uint32()), s.dummyDomain)
+		p.Candidate.Email = input.DummyEmail(int32(rand.Uint32()), s.dummyDomain)
 		s.dummies = append(s.dummies, s.row)
 	}
 	s.pending = append(s.pending, store.NewExport{
@@ -288,7 +289,7 @@ func (s *submission) take(c Candidate) {
 	})
 }
 
-func (s *submission) warn(c Candidate) {
+func (s *submission) warn(c input.Candidate) {
 	for _, w := range c.Warnings() {
 		i, seen := s.warnings[w]
 		if !seen && s.batch.ListAtMost > 0 && len(s.receipt.Warnings) >= s.batch.ListAtMost {
@@ -298,7 +299,7 @@ func (s *submission) warn(c Candidate) {
 		if !seen {
 			i = len(s.receipt.Warnings)
 			s.warnings[w] = i
-			s.receipt.Warnings = append(s.receipt.Warnings, RepeatedWarning{Problem: w, FirstLine: c.Line()})
+			s.receipt.Warnings = append(s.receipt.Warnings, input.RepeatedWarning{Problem: w, FirstLine: c.Line()})
 		}
 		s.receipt.Warnings[i].Rows++
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 const customer = "1234"
@@ -39,7 +40,7 @@ func newProducer(t *testing.T, client redis.UniversalClient, options ...tasks.Cl
 	return &producer{tasks.NewClient(client, ledger, options...), t, client, ledger, asynq.NewInspectorFromRedisClient(client)}
 }
 
-func (p *producer) send(b tasks.Batch) tasks.Receipt {
+func (p *producer) send(b input.Batch) tasks.Receipt {
 	p.t.Helper()
 	b.Customer = customer
 	r, err := p.Enqueue(p.t.Context(), b)
@@ -72,12 +73,12 @@ func infoOf(t *testing.T, inspector *asynq.Inspector, queue string) *asynq.Queue
 	return info
 }
 
-func candidate(id string) tasks.Candidate {
-	return tasks.Candidate{ID: id, FirstName: "Ana", LastName: "Duarte", Email: id + "@example.com"}
+func candidate(id string) input.Candidate {
+	return input.Candidate{ID: id, FirstName: "Ana", LastName: "Duarte", Email: id + "@example.com"}
 }
 
-func many(n int) iter.Seq2[tasks.Candidate, error] {
-	return func(yield func(tasks.Candidate, error) bool) {
+func many(n int) iter.Seq2[input.Candidate, error] {
+	return func(yield func(input.Candidate, error) bool) {
 		for i := range n {
 			if !yield(candidate(fmt.Sprintf("c-%06d", i)), nil) {
 				return
@@ -93,7 +94,7 @@ func TestEnqueue(t *testing.T) {
 		t.Parallel()
 		redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 			p := newProducer(t, client, tasks.WithChunk(100))
-			r := p.send(tasks.Batch{Target: tasks.ToJob(7), Candidates: many(250)})
+			r := p.send(input.Batch{Target: input.ToJob(7), Candidates: many(250)})
 			live, err := p.ledger.Recovery.Live(t.Context(), customer)
 			if r.Accepted != 250 || r.Again != 0 || p.queued(normal) != 250 || live != 250 || err != nil {
 				t.Errorf("receipt %+v, %d tasks, %d live, %v", r, p.queued(normal), live, err)
@@ -110,12 +111,12 @@ func TestEnqueue(t *testing.T) {
 		p := newProducer(t, redistest.Start(t).Client(t))
 		bad := candidate("c-2")
 		bad.Email = "Ana Duarte <ana@example.com>"
-		rows := func(yield func(tasks.Candidate, error) bool) {
+		rows := func(yield func(input.Candidate, error) bool) {
 			_ = yield(candidate("c-1"), nil) && yield(bad, nil) &&
-				yield(tasks.Candidate{}, &tasks.RowError{Line: 9, Problems: []tasks.Problem{{Code: "json_broken"}}}) &&
+				yield(input.Candidate{}, &input.RowError{Line: 9, Problems: []input.Problem{{Code: "json_broken"}}}) &&
 				yield(candidate("c-1"), nil) && yield(candidate("c-3"), nil)
 		}
-		r := p.send(tasks.Batch{Candidates: rows})
+		r := p.send(input.Batch{Candidates: rows})
 		if r.Accepted != 2 || len(r.Refused) != 3 {
 			t.Fatalf("receipt %+v", r)
 		}
@@ -143,14 +144,14 @@ func TestEnqueue(t *testing.T) {
 		for i := range 40 {
 			fmt.Fprintf(&lines, "{\"id\":\"c-%d\",\"first_name\":\"Ana\",\"last_name\":\"Duarte\",\"email\":\"c@example.com\",\"hobby%d\":\"x\"}\nnot JSON\n", i, i)
 		}
-		r := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: tasks.ReadNDJSON(strings.NewReader(lines.String())), ListAtMost: 3})
+		r := p.send(input.Batch{IdempotencyKey: "k", Candidates: input.ReadNDJSON(strings.NewReader(lines.String())), ListAtMost: 3})
 		if len(r.Refused) != 3 || r.RefusedRows() != 40 || len(r.Warnings) != 3 || r.MoreWarned != 37 || r.Accepted != 40 || r.Known {
 			t.Errorf("%d refused and %d more, %d warnings and %d more, %d accepted, known %v", len(r.Refused), r.MoreRefused, len(r.Warnings), r.MoreWarned, r.Accepted, r.Known)
 		}
 		if b, err := p.ledger.Batches.Get(t.Context(), r.Batch); err != nil || b.Refused != 40 {
 			t.Errorf("the batch counts %d refused, %v", b.Refused, err)
 		}
-		again := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: tasks.ReadNDJSON(strings.NewReader(lines.String())), ListAtMost: 3})
+		again := p.send(input.Batch{IdempotencyKey: "k", Candidates: input.ReadNDJSON(strings.NewReader(lines.String())), ListAtMost: 3})
 		if !again.Known || again.Again != 40 {
 			t.Errorf("the second sending does not know the batch: %+v", again)
 		}
@@ -159,18 +160,18 @@ func TestEnqueue(t *testing.T) {
 	t.Run("submitted twice with one key, it is one batch, and the second submission repairs the first", func(t *testing.T) {
 		t.Parallel()
 		p := newProducer(t, redistest.Start(t).Client(t))
-		first := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(100)})
+		first := p.send(input.Batch{IdempotencyKey: "k", Candidates: many(100)})
 		if _, err := p.inspector.DeleteAllPendingTasks(normal); err != nil {
 			t.Fatal(err)
 		}
-		second := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(100)})
+		second := p.send(input.Batch{IdempotencyKey: "k", Candidates: many(100)})
 		if second.Batch != first.Batch || second.Accepted != 100 || second.Again != 100 {
 			t.Errorf("first %+v, second %+v", first, second)
 		}
 		if n := p.queued(normal); n != 100 {
 			t.Errorf("%d tasks", n)
 		}
-		other := p.send(tasks.Batch{Candidates: many(1)})
+		other := p.send(input.Batch{Candidates: many(1)})
 		if other.Batch == first.Batch {
 			t.Error("a batch without a key is another batch")
 		}
@@ -179,8 +180,8 @@ func TestEnqueue(t *testing.T) {
 	t.Run("a key used with another target is refused", func(t *testing.T) {
 		t.Parallel()
 		p := newProducer(t, redistest.Start(t).Client(t))
-		p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(1)})
-		_, err := p.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(7), IdempotencyKey: "k", Candidates: many(1)})
+		p.send(input.Batch{IdempotencyKey: "k", Candidates: many(1)})
+		_, err := p.Enqueue(t.Context(), input.Batch{Customer: customer, Target: input.ToJob(7), IdempotencyKey: "k", Candidates: many(1)})
 		if !errors.Is(err, store.ErrBatchConflict) {
 			t.Errorf("error %v", err)
 		}
@@ -192,7 +193,7 @@ func TestEnqueue(t *testing.T) {
 		batch := store.BatchID(p.ledger.Keys().BatchID(customer, "k"))
 		send := func(cancelAt int) (tasks.Receipt, error) {
 			n := 0
-			return p.Enqueue(t.Context(), tasks.Batch{Customer: customer, IdempotencyKey: "k", Candidates: func(yield func(tasks.Candidate, error) bool) {
+			return p.Enqueue(t.Context(), input.Batch{Customer: customer, IdempotencyKey: "k", Candidates: func(yield func(input.Candidate, error) bool) {
 				// Up to 1,000 rows are read before the first is written.
 				for c, err := range many(1_100) {
 					if n++; n == cancelAt {
@@ -222,8 +223,8 @@ func TestEnqueue(t *testing.T) {
 		t.Parallel()
 		p := newProducer(t, redistest.Start(t).Client(t))
 		broken := errors.New("connection reset")
-		r, err := p.Enqueue(t.Context(), tasks.Batch{Customer: customer, Candidates: func(yield func(tasks.Candidate, error) bool) {
-			_ = yield(candidate("c-1"), nil) && yield(tasks.Candidate{}, broken)
+		r, err := p.Enqueue(t.Context(), input.Batch{Customer: customer, Candidates: func(yield func(input.Candidate, error) bool) {
+			_ = yield(candidate("c-1"), nil) && yield(input.Candidate{}, broken)
 		}})
 		if !errors.Is(err, broken) || r.Accepted != 1 || p.queued(express) != 1 {
 			t.Errorf("%v, receipt %+v", err, r)
@@ -234,16 +235,16 @@ func TestEnqueue(t *testing.T) {
 		t.Parallel()
 		client := redistest.Start(t).Client(t)
 		p := newProducer(t, client)
-		for _, rows := range [][]tasks.Candidate{{}, {{}}, {candidate(""), {ID: "c-2"}}} {
-			r, err := p.Enqueue(t.Context(), tasks.Batch{Customer: customer, IdempotencyKey: "k", Candidates: tasks.Candidates(rows...)})
-			if nothing, ok := errors.AsType[*tasks.NothingAcceptedError](err); !ok || nothing.Refused != len(rows) || r.Batch != "" || len(r.Refused) != len(rows) {
+		for _, rows := range [][]input.Candidate{{}, {{}}, {candidate(""), {ID: "c-2"}}} {
+			r, err := p.Enqueue(t.Context(), input.Batch{Customer: customer, IdempotencyKey: "k", Candidates: input.Candidates(rows...)})
+			if nothing, ok := errors.AsType[*input.NothingAcceptedError](err); !ok || nothing.Refused != len(rows) || r.Batch != "" || len(r.Refused) != len(rows) {
 				t.Errorf("%d rows: %+v, %v", len(rows), r, err)
 			}
 		}
 		if n, err := client.Exists(t.Context(), "ix:{"+customer+"}:batches").Result(); err != nil || n != 0 {
 			t.Errorf("batches are listed (%v)", err)
 		}
-		if r := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(1)}); r.Accepted != 1 || r.Known {
+		if r := p.send(input.Batch{IdempotencyKey: "k", Candidates: many(1)}); r.Accepted != 1 || r.Known {
 			t.Errorf("the key is used up: %+v", r)
 		}
 	})
@@ -253,11 +254,11 @@ func TestEnqueue(t *testing.T) {
 		p := newProducer(t, redistest.Start(t).Client(t))
 		nameless := candidate("c-1")
 		nameless.Email = ""
-		r, err := p.Enqueue(t.Context(), tasks.Batch{Customer: customer, Candidates: tasks.Candidates(nameless)})
-		if _, nothing := errors.AsType[*tasks.NothingAcceptedError](err); !nothing || r.Accepted != 0 || r.Refused[0].Problems[0].Code != "email_missing" {
+		r, err := p.Enqueue(t.Context(), input.Batch{Customer: customer, Candidates: input.Candidates(nameless)})
+		if _, nothing := errors.AsType[*input.NothingAcceptedError](err); !nothing || r.Accepted != 0 || r.Refused[0].Problems[0].Code != "email_missing" {
 			t.Errorf("without: %+v, %v", r, err)
 		}
-		if r := p.send(tasks.Batch{Options: tasks.Options{GenerateDummyEmails: true}, Candidates: tasks.Candidates(nameless)}); r.Accepted != 1 || r.Dummies != 1 {
+		if r := p.send(input.Batch{Options: input.Options{GenerateDummyEmails: true}, Candidates: input.Candidates(nameless)}); r.Accepted != 1 || r.Dummies != 1 {
 			t.Errorf("with: %+v", r)
 		}
 	})
@@ -265,13 +266,13 @@ func TestEnqueue(t *testing.T) {
 	t.Run("a batch as a whole is refused by field", func(t *testing.T) {
 		t.Parallel()
 		p := newProducer(t, redistest.Start(t).Client(t))
-		for field, b := range map[string]tasks.Batch{
+		for field, b := range map[string]input.Batch{
 			"customer":        {Customer: "acme", Candidates: many(1)},
-			"job":             {Customer: customer, Target: tasks.Target{Job: -1}, Candidates: many(1)},
+			"job":             {Customer: customer, Target: input.Target{Job: -1}, Candidates: many(1)},
 			"idempotency key": {Customer: customer, IdempotencyKey: strings.Repeat("k", 300), Candidates: many(1)},
 			"candidates":      {Customer: customer},
 		} {
-			var refused *tasks.BatchError
+			var refused *input.BatchError
 			if _, err := p.Enqueue(t.Context(), b); !errors.As(err, &refused) || refused.Field != field {
 				t.Errorf("%s: %v", field, err)
 			}
@@ -281,11 +282,11 @@ func TestEnqueue(t *testing.T) {
 	t.Run("after Redis forgot its scripts tasks still go in", func(t *testing.T) {
 		t.Parallel()
 		p := newProducer(t, redistest.Start(t).Client(t), tasks.WithChunk(40))
-		p.send(tasks.Batch{Candidates: many(100)})
+		p.send(input.Batch{Candidates: many(100)})
 		if err := p.redis.ScriptFlush(t.Context()).Err(); err != nil {
 			t.Fatal(err)
 		}
-		p.send(tasks.Batch{Candidates: many(100)})
+		p.send(input.Batch{Candidates: many(100)})
 		if n := p.queued(normal); n != 200 {
 			t.Errorf("%d tasks", n)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // ControlQueue is the asynq queue of control tasks: calls to a customer's iCIMS other than exports.
@@ -96,7 +97,7 @@ func ParseControl(t *asynq.Task, taskID string) (customer string, kind store.Con
 		return "", "", "", errors.New("the payload does not reference a control task")
 	}
 	parts := strings.Split(taskID, ":")
-	if len(parts) != 3 || parts[0] != ref.Customer || parts[1] != string(ref.Kind) || !store.ValidCustomer(ref.Customer) || ref.Kind == "" || ControlTasks()[t.Type()] != ref.Kind {
+	if len(parts) != 3 || parts[0] != ref.Customer || parts[1] != string(ref.Kind) || !input.ValidCustomer(ref.Customer) || ref.Kind == "" || ControlTasks()[t.Type()] != ref.Kind {
 		return "", "", "", errors.New("the task ID does not match the payload")
 	}
 	return ref.Customer, ref.Kind, parts[2], nil

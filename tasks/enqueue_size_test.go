@@ -15,17 +15,18 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // breaksOff yields n candidates and then an error.
-func breaksOff(n int) iter.Seq2[tasks.Candidate, error] {
-	return func(yield func(tasks.Candidate, error) bool) {
+func breaksOff(n int) iter.Seq2[input.Candidate, error] {
+	return func(yield func(input.Candidate, error) bool) {
 		for c, err := range many(n) {
 			if !yield(c, err) {
 				return
 			}
 		}
-		yield(tasks.Candidate{}, errBroken)
+		yield(input.Candidate{}, errBroken)
 	}
 }
 
@@ -43,7 +44,7 @@ func TestBatchSizeSelectsTheQueue(t *testing.T) {
 				if err := p.redis.FlushDB(t.Context()).Err(); err != nil {
 					t.Fatal(err)
 				}
-				b := tasks.Batch{Customer: customer, Candidates: many(size)}
+				b := input.Batch{Customer: customer, Candidates: many(size)}
 				if !whole {
 					b.Candidates = breaksOff(size)
 				}
@@ -70,10 +71,10 @@ func TestBatchSizeSelectsTheQueue(t *testing.T) {
 func TestResubmittedBatchOfOtherSizeKeepsOneTaskPerExport(t *testing.T) {
 	t.Parallel()
 	p := newProducer(t, redistest.Start(t).Client(t))
-	if _, err := p.Enqueue(t.Context(), tasks.Batch{Customer: customer, IdempotencyKey: "k", Candidates: breaksOff(20)}); !errors.Is(err, errBroken) {
+	if _, err := p.Enqueue(t.Context(), input.Batch{Customer: customer, IdempotencyKey: "k", Candidates: breaksOff(20)}); !errors.Is(err, errBroken) {
 		t.Fatal(err)
 	}
-	r := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(60)})
+	r := p.send(input.Batch{IdempotencyKey: "k", Candidates: many(60)})
 	if r.Accepted != 60 || r.Again != 20 || p.queued(express) != 20 || p.queued(normal) != 40 {
 		t.Errorf("%+v, %d express, %d normal", r, p.queued(express), p.queued(normal))
 	}
@@ -84,12 +85,12 @@ func TestResubmittedBatchOfOtherSizeKeepsOneTaskPerExport(t *testing.T) {
 func TestResubmittedBatchFindsMovedTasks(t *testing.T) {
 	t.Parallel()
 	p := newProducer(t, redistest.Start(t).Client(t))
-	first := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(30)})
+	first := p.send(input.Batch{IdempotencyKey: "k", Candidates: many(30)})
 	moved := store.Ref{Customer: customer, Export: p.ledger.Keys().ExportID(string(first.Batch), "c-000003")}
 	if _, err := tasks.NewQueues(p.redis, 0).MoveToExpress(t.Context(), tasks.Export{Ref: moved, Queue: store.NormalQueue}); err != nil {
 		t.Fatal(err)
 	}
-	p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(30)})
+	p.send(input.Batch{IdempotencyKey: "k", Candidates: many(30)})
 	if p.queued(express) != 1 || p.queued(normal) != 29 {
 		t.Errorf("%d express, %d normal", p.queued(express), p.queued(normal))
 	}
@@ -99,7 +100,7 @@ func TestResubmittedBatchFindsMovedTasks(t *testing.T) {
 func TestTaskContainsOnlyAReference(t *testing.T) {
 	t.Parallel()
 	p := newProducer(t, redistest.Start(t).Client(t))
-	r := p.send(tasks.Batch{Candidates: tasks.Candidates(candidate(""), candidate("c-1"), candidate("c-2"))})
+	r := p.send(input.Batch{Candidates: input.Candidates(candidate(""), candidate("c-1"), candidate("c-2"))})
 	list, err := p.inspector.ListPendingTasks(express)
 	if err != nil || len(list) != 2 {
 		t.Fatal(list, err)
@@ -155,11 +156,11 @@ func TestRedisFailsWhileTasksAreEnqueued(t *testing.T) {
 	client, fails := redistest.Start(t).Client(t), &failing{left: 250}
 	p := newProducer(t, client, tasks.WithChunk(100))
 	// This loads asynq's script.
-	if _, err := p.Enqueue(t.Context(), tasks.Batch{Customer: "77", Candidates: many(1)}); err != nil {
+	if _, err := p.Enqueue(t.Context(), input.Batch{Customer: "77", Candidates: many(1)}); err != nil {
 		t.Fatal(err)
 	}
 	client.AddHook(fails)
-	r, err := p.Enqueue(t.Context(), tasks.Batch{Customer: customer, IdempotencyKey: "k", Candidates: many(500)})
+	r, err := p.Enqueue(t.Context(), input.Batch{Customer: customer, IdempotencyKey: "k", Candidates: many(500)})
 	fails.mu.Lock()
 	fails.left = 10_000 // stop failing
 	fails.mu.Unlock()
@@ -177,7 +178,7 @@ func TestRedisFailsWhileTasksAreEnqueued(t *testing.T) {
 		t.Errorf("enqueued tasks are not announced: %v, %v", announced, err)
 	}
 
-	again := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(500)})
+	again := p.send(input.Batch{IdempotencyKey: "k", Candidates: many(500)})
 	if again.Batch != r.Batch || again.Accepted != 500 || again.Again != r.Accepted || p.queued(normal) != 500 {
 		t.Errorf("sent again: %+v, %d tasks", again, p.queued(normal))
 	}

@@ -13,10 +13,11 @@ import (
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // exportShortlist submits the people of a shortlist for a job. README.md shows this function.
-func exportShortlist(ctx context.Context, redisAddr, keysetFile string, people iter.Seq2[tasks.Candidate, error]) (store.BatchID, error) {
+func exportShortlist(ctx context.Context, redisAddr, keysetFile string, people iter.Seq2[input.Candidate, error]) (store.BatchID, error) {
 	client := redis.NewClient(&redis.Options{Addr: redisAddr}) // the Redis of the workers
 	defer client.Close()
 	keys, err := store.ReadKeysetFile(keysetFile) // and their keyset
@@ -25,10 +26,10 @@ func exportShortlist(ctx context.Context, redisAddr, keysetFile string, people i
 	}
 	producer := tasks.NewClient(client, store.NewLedger(client, keys))
 
-	receipt, err := producer.Enqueue(ctx, tasks.Batch{
+	receipt, err := producer.Enqueue(ctx, input.Batch{
 		Customer:       "1234",
-		Target:         tasks.ToJob(1701), // or tasks.Prospects
-		Options:        tasks.Options{GenerateDummyEmails: true},
+		Target:         input.ToJob(1701), // or input.Prospects
+		Options:        input.Options{GenerateDummyEmails: true},
 		IdempotencyKey: "shortlist-42", // sent twice, it is one batch
 		Candidates:     people,         // read once, 500 at a time
 	})
@@ -57,9 +58,9 @@ func ExampleClient_Enqueue() {
 	redisAddr, keysetFile, end := exampleDeployment()
 	defer end()
 
-	people := func(yield func(tasks.Candidate, error) bool) {
+	people := func(yield func(input.Candidate, error) bool) {
 		// Rows of a database, a stream, a file: whatever comes one by one.
-		for _, c := range []tasks.Candidate{
+		for _, c := range []input.Candidate{
 			{ID: "c-000123", FirstName: "Ana", LastName: "Duarte", Email: "ana.duarte@example.com"},
 			{ID: "c-000124", FirstName: "Tomas", LastName: "Berg"},
 			{ID: "c-000125", FirstName: "Mina"},

@@ -8,6 +8,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 func TestBatchEndsAtTheRowLimit(t *testing.T) {
@@ -15,15 +16,15 @@ func TestBatchEndsAtTheRowLimit(t *testing.T) {
 	p := newProducer(t, redistest.Shared(t).Client(t), tasks.WithChunk(2))
 	lines := "id,first_name,last_name,email\n" +
 		"c-1,Ana,Duarte,c-1@example.com\nc-2,Ana,Duarte,\nc-3,Ana,Duarte,c-3@example.com\nc-4,Ana,Duarte,c-4@example.com\n"
-	batch := tasks.Batch{Customer: customer, Target: tasks.ToJob(7), IdempotencyKey: "k"}
+	batch := input.Batch{Customer: customer, Target: input.ToJob(7), IdempotencyKey: "k"}
 	send := func(most int) (tasks.Receipt, error) {
 		b := batch
-		b.MaxRows, b.Candidates = most, tasks.ReadCSV(strings.NewReader(lines))
+		b.MaxRows, b.Candidates = most, input.ReadCSV(strings.NewReader(lines))
 		return p.Enqueue(t.Context(), b)
 	}
 	first, err := send(3)
-	beyond, tooMany := errors.AsType[*tasks.TooManyRowsError](err)
-	if !tooMany || *beyond != (tasks.TooManyRowsError{Most: 3, Line: 5}) {
+	beyond, tooMany := errors.AsType[*input.TooManyRowsError](err)
+	if !tooMany || *beyond != (input.TooManyRowsError{Most: 3, Line: 5}) {
 		t.Fatalf("three rows of four: %v", err)
 	}
 	if first.Accepted != 2 || len(first.Refused) != 1 {
@@ -40,7 +41,7 @@ func TestBatchEndsAtTheRowLimit(t *testing.T) {
 		t.Errorf("with room for all: %+v, %v", whole, err)
 	}
 	reviewed := batch
-	reviewed.MaxRows, reviewed.Candidates = 3, tasks.ReadCSV(strings.NewReader(lines))
+	reviewed.MaxRows, reviewed.Candidates = 3, input.ReadCSV(strings.NewReader(lines))
 	if receipt, err := tasks.Review(reviewed, "example.com", func(tasks.Payload) error { return nil }); !errors.As(err, &beyond) || receipt.Accepted != 2 {
 		t.Errorf("a review: %+v, %v", receipt, err)
 	}
@@ -56,18 +57,18 @@ func TestTruncatedInputIsReported(t *testing.T) {
 		head  = "id,first_name,last_name,email\nc-1,Ana,Duarte,c-1@example.com\n"
 		whole = -1
 	)
-	json := func(text string) (tasks.Batch, error) {
-		request, err := tasks.ReadRequest(strings.NewReader(text))
-		return tasks.Batch{Candidates: request.Candidates}, err
+	json := func(text string) (input.Batch, error) {
+		request, err := input.ReadRequest(strings.NewReader(text))
+		return input.Batch{Candidates: request.Candidates}, err
 	}
-	lines := func(text string) (tasks.Batch, error) {
-		return tasks.Batch{Candidates: tasks.ReadNDJSON(strings.NewReader(text))}, nil
+	lines := func(text string) (input.Batch, error) {
+		return input.Batch{Candidates: input.ReadNDJSON(strings.NewReader(text))}, nil
 	}
-	csv := func(text string) (tasks.Batch, error) {
-		return tasks.Batch{Candidates: tasks.ReadCSV(strings.NewReader(text))}, nil
+	csv := func(text string) (input.Batch, error) {
+		return input.Batch{Candidates: input.ReadCSV(strings.NewReader(text))}, nil
 	}
 	for name, c := range map[string]struct {
-		read     func(string) (tasks.Batch, error)
+		read     func(string) (input.Batch, error)
 		input    string
 		cutLine  int // 0: not cut
 		accepted int
@@ -97,7 +98,7 @@ func TestTruncatedInputIsReported(t *testing.T) {
 				receipt, err = tasks.Review(batch, "example.com", func(tasks.Payload) error { return nil })
 			}
 			line := whole
-			if cut, ok := errors.AsType[*tasks.CutError](err); ok {
+			if cut, ok := errors.AsType[*input.CutError](err); ok {
 				line = cut.Line
 			} else if err != nil {
 				t.Fatal(err)
@@ -118,10 +119,10 @@ func TestResubmissionCompletesATruncatedInput(t *testing.T) {
 	p := newProducer(t, redistest.Shared(t).Client(t))
 	const whole = `{"id":"c-1","first_name":"Ana","last_name":"Duarte","email":"c-1@example.com"}` + "\n" + `{"id":"c-2","first_name":"Ana","last_name":"Duarte","email":"c-2@example.com"}`
 	send := func(text string) (tasks.Receipt, error) {
-		return p.Enqueue(t.Context(), tasks.Batch{Customer: customer, IdempotencyKey: "k", Candidates: tasks.ReadNDJSON(strings.NewReader(text))})
+		return p.Enqueue(t.Context(), input.Batch{Customer: customer, IdempotencyKey: "k", Candidates: input.ReadNDJSON(strings.NewReader(text))})
 	}
 	part, err := send(whole[:len(whole)-10])
-	if cut, ok := errors.AsType[*tasks.CutError](err); !ok || cut.Row != 2 || part.Accepted != 1 {
+	if cut, ok := errors.AsType[*input.CutError](err); !ok || cut.Row != 2 || part.Accepted != 1 {
 		t.Fatalf("%+v, %v", part, err)
 	}
 	if rest, err := send(whole); err != nil || rest.Batch != part.Batch || rest.Accepted != 2 || rest.Again != 1 {

@@ -12,6 +12,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // IntakeQueue is the asynq queue, and TypeIntake the type, of tasks with one candidate each. Every
@@ -31,10 +32,10 @@ const (
 
 // Order is one candidate with its target and options.
 type Order struct {
-	Customer  string    `json:"-"`
-	Target    Target    `json:"target"`
-	Options   Options   `json:"options"`
-	Candidate Candidate `json:"candidate"`
+	Customer  string          `json:"-"`
+	Target    input.Target    `json:"target"`
+	Options   input.Options   `json:"options"`
+	Candidate input.Candidate `json:"candidate"`
 }
 
 // IntakeResult is the result of an intake task, as JSON: the batch of one candidate that was
@@ -67,12 +68,12 @@ func NewTask(keys *store.Keyset, o Order, options ...asynq.Option) (*asynq.Task,
 			id, _ = option.Value().(string)
 		}
 	}
-	check := Batch{Customer: o.Customer, Target: o.Target, IdempotencyKey: intakeKey(id), Candidates: Candidates(o.Candidate)}
+	check := input.Batch{Customer: o.Customer, Target: o.Target, IdempotencyKey: intakeKey(id), Candidates: input.Candidates(o.Candidate)}
 	if err := check.Validate(); err != nil {
 		return nil, err
 	}
-	if OpaqueID(id) == "" {
-		return nil, &BatchError{"task ID", "is not opaque: asynq's web UI shows it", "use a UUID or an ID of your own database"}
+	if input.OpaqueID(id) == "" {
+		return nil, &input.BatchError{Field: "task ID", Message: "is not opaque: asynq's web UI shows it", Remedy: "use a UUID or an ID of your own database"}
 	}
 	order, err := json.Marshal(o)
 	if err != nil {
@@ -103,22 +104,22 @@ const sealedVersion = 1
 
 // ParseIntake opens an intake task. Errors: ErrReadable, or store.ErrSealed if the keyset cannot
 // open it, or if it was sealed for another customer or task ID.
-func ParseIntake(keys *store.Keyset, taskID string, payload []byte) (Batch, error) {
+func ParseIntake(keys *store.Keyset, taskID string, payload []byte) (input.Batch, error) {
 	var p intakePayload
 	decoder := json.NewDecoder(bytes.NewReader(payload))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&p); err != nil || decoder.More() || !store.ValidCustomer(p.Customer) || len(p.Order) == 0 || p.Order[0] != sealedVersion {
-		return Batch{}, ErrReadable
+	if err := decoder.Decode(&p); err != nil || decoder.More() || !input.ValidCustomer(p.Customer) || len(p.Order) == 0 || p.Order[0] != sealedVersion {
+		return input.Batch{}, ErrReadable
 	}
 	order, err := keys.Open(p.Order, intakePlace(p.Customer, taskID))
 	if err != nil {
-		return Batch{}, err
+		return input.Batch{}, err
 	}
 	var o Order
 	if err := json.Unmarshal(order, &o); err != nil {
-		return Batch{}, fmt.Errorf("%w: a newer version made it", store.ErrSealed)
+		return input.Batch{}, fmt.Errorf("%w: a newer version made it", store.ErrSealed)
 	}
-	return Batch{
-		Customer: p.Customer, Target: o.Target, Options: o.Options, IdempotencyKey: intakeKey(taskID), Candidates: Candidates(o.Candidate),
+	return input.Batch{
+		Customer: p.Customer, Target: o.Target, Options: o.Options, IdempotencyKey: intakeKey(taskID), Candidates: input.Candidates(o.Candidate),
 	}, nil
 }

@@ -10,14 +10,15 @@ import (
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // enqueueCandidate submits one candidate with a plain asynq client. docs/intake.md shows this
 // function.
-func enqueueCandidate(ctx context.Context, client *asynq.Client, keys *store.Keyset, c tasks.Candidate) (taskID string, err error) {
+func enqueueCandidate(ctx context.Context, client *asynq.Client, keys *store.Keyset, c input.Candidate) (taskID string, err error) {
 	task, err := tasks.NewTask(keys, tasks.Order{
 		Customer:  "1234",
-		Target:    tasks.ToJob(1701), // or tasks.Prospects
+		Target:    input.ToJob(1701), // or input.Prospects
 		Candidate: c,
 	}, asynq.TaskID("shortlist-42-"+c.ID)) // enqueued twice, it is exported once
 	if err != nil {
@@ -51,7 +52,7 @@ func TestTaskIDMustBeOpaque(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	order := tasks.Order{Customer: "1234", Candidate: tasks.Candidate{ID: "c-1"}}
+	order := tasks.Order{Customer: "1234", Candidate: input.Candidate{ID: "c-1"}}
 	if _, err := tasks.NewTask(keys, order, asynq.TaskID("ana.duarte@example.com")); err == nil || strings.Contains(err.Error(), "duarte") {
 		t.Errorf("%v", err)
 	}

@@ -3,11 +3,13 @@ package tasks
 import (
 	"encoding/binary"
 	"errors"
+
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // Payload is the sealed data of a candidate, kept in the ledger until the export ends.
 type Payload struct {
-	Candidate Candidate
+	Candidate input.Candidate
 	// Dummy means the email address is a dummy.
 	Dummy bool
 }
@@ -57,16 +59,16 @@ func DecodePayload(data []byte) (Payload, error) {
 	p := Payload{Dummy: data[0] == payloadVersionDummy}
 	c, r := &p.Candidate, &payloadReader{rest: string(data[1:])}
 	r.texts(&c.ID, &c.FirstName, &c.LastName, &c.Email, &c.LinkedInURL)
-	c.Phones = make([]Phone, r.count())
+	c.Phones = make([]input.Phone, r.count())
 	for i := range c.Phones {
 		r.texts(&c.Phones[i].Number, &c.Phones[i].Type)
 	}
-	c.WorkExperience = make([]WorkExperience, r.count())
+	c.WorkExperience = make([]input.WorkExperience, r.count())
 	for i := range c.WorkExperience {
 		e := &c.WorkExperience[i]
 		r.texts(&e.Employer, &e.Title, &e.Start, &e.End)
 	}
-	c.Education = make([]Education, r.count())
+	c.Education = make([]input.Education, r.count())
 	for i := range c.Education {
 		r.texts(&c.Education[i].School, &c.Education[i].Degree)
 	}

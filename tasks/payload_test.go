@@ -8,16 +8,17 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // sameCandidate compares all fields that a producer can set.
-var sameCandidate = cmp.Options{cmpopts.IgnoreUnexported(tasks.Candidate{}), cmpopts.EquateEmpty()}
+var sameCandidate = cmp.Options{cmpopts.IgnoreUnexported(input.Candidate{}), cmpopts.EquateEmpty()}
 
 // filled has a different text in every field of every group, set by reflection, so that no new
 // field is missed.
-func filled(t *testing.T) tasks.Candidate {
+func filled(t *testing.T) input.Candidate {
 	t.Helper()
-	var c tasks.Candidate
+	var c input.Candidate
 	text := byte('a')
 	var fill func(v reflect.Value)
 	fill = func(v reflect.Value) {
@@ -49,8 +50,8 @@ func TestPayload(t *testing.T) {
 		"nothing at all is read back as written":  {},
 		"every field of a candidate comes back":   {Candidate: filled(t)},
 		"a made-up address is still known as one": {Candidate: filled(t), Dummy: true},
-		"texts of any length come back":           {Candidate: tasks.Candidate{FirstName: string(make([]byte, 70_000))}},
-		"entries without content are entries":     {Candidate: tasks.Candidate{Phones: make([]tasks.Phone, 3)}},
+		"texts of any length come back":           {Candidate: input.Candidate{FirstName: string(make([]byte, 70_000))}},
+		"entries without content are entries":     {Candidate: input.Candidate{Phones: make([]input.Phone, 3)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

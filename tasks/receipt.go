@@ -1,6 +1,9 @@
 package tasks
 
-import "github.com/seekout/icims-export/store"
+import (
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
+)
 
 // Receipt is the result of submitting a batch.
 type Receipt struct {
@@ -12,9 +15,9 @@ type Receipt struct {
 	// Known means an earlier submission with the same idempotency key opened the batch.
 	Known bool `json:"known,omitempty" doc:"An earlier request with the same Idempotency-Key opened the batch."`
 	// Dummies counts accepted candidates that got a dummy address.
-	Dummies  int               `json:"dummies,omitempty" doc:"Accepted candidates with a dummy email address."`
-	Refused  []Refusal         `json:"refused,omitempty" doc:"The first 1,000 refused rows with their problems."`
-	Warnings []RepeatedWarning `json:"warnings,omitempty" doc:"Warnings about accepted rows."`
+	Dummies  int                     `json:"dummies,omitempty" doc:"Accepted candidates with a dummy email address."`
+	Refused  []input.Refusal         `json:"refused,omitempty" doc:"The first 1,000 refused rows with their problems."`
+	Warnings []input.RepeatedWarning `json:"warnings,omitempty" doc:"Warnings about accepted rows."`
 	// MoreRefused counts refusals and MoreWarned rows with warnings beyond Batch.ListAtMost.
 	MoreRefused int `json:"more_refused,omitempty" doc:"Refused rows beyond the list."`
 	MoreWarned  int `json:"more_warned,omitempty" doc:"Rows with warnings beyond the list."`
@@ -24,7 +27,7 @@ type Receipt struct {
 func (r Receipt) RefusedRows() int { return len(r.Refused) + r.MoreRefused }
 
 // refusedRow returns the stored form of a refusal.
-func refusedRow(r Refusal) store.RefusedRow {
+func refusedRow(r input.Refusal) store.RefusedRow {
 	row := store.RefusedRow{Row: r.Row, Line: r.Line, Candidate: r.Candidate, Problems: make([]store.RowProblem, len(r.Problems))}
 	for i, p := range r.Problems {
 		row.Problems[i] = store.RowProblem(p)
@@ -33,10 +36,10 @@ func refusedRow(r Refusal) store.RefusedRow {
 }
 
 // RefusalOf returns the refusal for a stored row.
-func RefusalOf(row store.RefusedRow) Refusal {
-	r := Refusal{Row: row.Row, Line: row.Line, Candidate: row.Candidate, Problems: make([]Problem, len(row.Problems))}
+func RefusalOf(row store.RefusedRow) input.Refusal {
+	r := input.Refusal{Row: row.Row, Line: row.Line, Candidate: row.Candidate, Problems: make([]input.Problem, len(row.Problems))}
 	for i, p := range row.Problems {
-		r.Problems[i] = Problem(p)
+		r.Problems[i] = input.Problem(p)
 	}
 	return r
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // Review validates a batch as Client.Enqueue does, but writes nothing. It calls visit with each
@@ -14,7 +15,7 @@ import (
 //
 // Errors: *BatchError, errors of the input as for Client.Enqueue, or those of visit, which end the
 // review. The receipt covers what came before.
-func Review(b Batch, dummyDomain string, visit func(Payload) error) (Receipt, error) {
+func Review(b input.Batch, dummyDomain string, visit func(Payload) error) (Receipt, error) {
 	if err := b.Validate(); err != nil {
 		return Receipt{}, err
 	}
@@ -24,9 +25,9 @@ func Review(b Batch, dummyDomain string, visit func(Payload) error) (Receipt, er
 	}
 	s := &submission{
 		client: &Client{ledger: store.NewLedger(nil, keys)}, batch: b, dummyDomain: dummyDomain,
-		seen: seenRows{}, warnings: map[Problem]int{},
+		seen: seenRows{}, warnings: map[input.Problem]int{},
 	}
-	inputErr, err := s.each(context.Background(), func(candidate Candidate) error {
+	inputErr, err := s.each(context.Background(), func(candidate input.Candidate) error {
 		s.take(candidate)
 		for _, accepted := range s.pending {
 			payload, err := DecodePayload(accepted.Payload)

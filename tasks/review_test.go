@@ -10,16 +10,17 @@ import (
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 func TestReview(t *testing.T) {
-	batch := tasks.Batch{
-		Customer: "1234", Options: tasks.Options{GenerateDummyEmails: true},
-		Candidates: tasks.Candidates(
-			tasks.Candidate{ID: " c-1 ", FirstName: "Ana", LastName: "Duarte", Email: "ana@example.com"},
-			tasks.Candidate{ID: "c-2", FirstName: "Bo", LastName: "Lind"},
-			tasks.Candidate{ID: "c-3", FirstName: "Cy"},
-			tasks.Candidate{ID: "c-1", FirstName: "Ana", LastName: "Duarte"},
+	batch := input.Batch{
+		Customer: "1234", Options: input.Options{GenerateDummyEmails: true},
+		Candidates: input.Candidates(
+			input.Candidate{ID: " c-1 ", FirstName: "Ana", LastName: "Duarte", Email: "ana@example.com"},
+			input.Candidate{ID: "c-2", FirstName: "Bo", LastName: "Lind"},
+			input.Candidate{ID: "c-3", FirstName: "Cy"},
+			input.Candidate{ID: "c-1", FirstName: "Ana", LastName: "Duarte"},
 		),
 	}
 	t.Run("the receipt is that of a true sending, but for the batch", func(t *testing.T) {
@@ -47,7 +48,7 @@ func TestReview(t *testing.T) {
 		if _, err := tasks.Review(batch, "dummies.example.com", func(p tasks.Payload) error { seen = append(seen, p); return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if len(seen) != 2 || seen[0].Candidate.ID != "c-1" || !seen[1].Dummy || !tasks.IsDummyEmail(seen[1].Candidate.Email, "dummies.example.com") {
+		if len(seen) != 2 || seen[0].Candidate.ID != "c-1" || !seen[1].Dummy || !input.IsDummyEmail(seen[1].Candidate.Email, "dummies.example.com") {
 			t.Errorf("seen %+v", seen)
 		}
 	})
@@ -58,8 +59,8 @@ func TestReview(t *testing.T) {
 		}
 	})
 	t.Run("a batch that is wrong as a whole is refused", func(t *testing.T) {
-		var refused *tasks.BatchError
-		if _, err := tasks.Review(tasks.Batch{Customer: "acme"}, "", nil); !errors.As(err, &refused) {
+		var refused *input.BatchError
+		if _, err := tasks.Review(input.Batch{Customer: "acme"}, "", nil); !errors.As(err, &refused) {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -16,6 +16,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // sameRows is a producer that submits under one key, in chunks of ten rows.
@@ -25,9 +26,9 @@ type sameRows struct {
 }
 
 // try submits rows with the key.
-func (p sameRows) try(rows iter.Seq2[tasks.Candidate, error]) (tasks.Receipt, error) {
+func (p sameRows) try(rows iter.Seq2[input.Candidate, error]) (tasks.Receipt, error) {
 	p.t.Helper()
-	return p.Enqueue(p.t.Context(), tasks.Batch{Customer: customer, IdempotencyKey: p.key, Candidates: rows})
+	return p.Enqueue(p.t.Context(), input.Batch{Customer: customer, IdempotencyKey: p.key, Candidates: rows})
 }
 
 // kept returns everything in Redis, except for the queue, where tasks are added again, and the time
@@ -48,8 +49,8 @@ func (p sameRows) kept() map[string][]string {
 }
 
 // list returns rows by ID; "!" before an ID makes a row that is refused.
-func list(ids ...string) iter.Seq2[tasks.Candidate, error] {
-	return func(yield func(tasks.Candidate, error) bool) {
+func list(ids ...string) iter.Seq2[input.Candidate, error] {
+	return func(yield func(input.Candidate, error) bool) {
 		for _, id := range ids {
 			c := candidate(strings.TrimPrefix(id, "!"))
 			if id != c.ID {
@@ -80,8 +81,8 @@ func with(ids []string, row int, id string) []string {
 func TestAReusedKeyWithOtherRowsIsRefused(t *testing.T) {
 	t.Parallel()
 	first := with(numbered(35), 12, "!c-12")
-	changed := func(row int, change func(*tasks.Candidate)) iter.Seq2[tasks.Candidate, error] {
-		return func(yield func(tasks.Candidate, error) bool) {
+	changed := func(row int, change func(*input.Candidate)) iter.Seq2[input.Candidate, error] {
+		return func(yield func(input.Candidate, error) bool) {
 			n := 0
 			for c, err := range list(first...) {
 				if n++; n == row {
@@ -94,13 +95,13 @@ func TestAReusedKeyWithOtherRowsIsRefused(t *testing.T) {
 		}
 	}
 	cases := map[string]struct {
-		rows iter.Seq2[tasks.Candidate, error]
+		rows iter.Seq2[input.Candidate, error]
 		says string
 	}{
 		"another candidate":              {list(with(first, 23, "other")...), "row 23 "},
-		"another name":                   {changed(35, func(c *tasks.Candidate) { c.LastName = "Other" }), "row 35 "},
-		"another address":                {changed(1, func(c *tasks.Candidate) { c.Email = "other@example.com" }), "row 1 "},
-		"a job more in the history":      {changed(4, func(c *tasks.Candidate) { c.WorkExperience = []tasks.WorkExperience{{Employer: "Contoso"}} }), "row 4 "},
+		"another name":                   {changed(35, func(c *input.Candidate) { c.LastName = "Other" }), "row 35 "},
+		"another address":                {changed(1, func(c *input.Candidate) { c.Email = "other@example.com" }), "row 1 "},
+		"a job more in the history":      {changed(4, func(c *input.Candidate) { c.WorkExperience = []input.WorkExperience{{Employer: "Contoso"}} }), "row 4 "},
 		"a refused row that is good now": {list(with(first, 12, "c-000011")...), "row 12 "},
 		"a good row that is refused":     {list(with(first, 30, "!c-000029")...), "row 30 "},
 		"another order":                  {list(with(with(first, 2, first[2]), 3, first[1])...), "row 2 "},
@@ -149,17 +150,17 @@ func TestAReusedKeyWithOtherRowsIsRefused(t *testing.T) {
 func TestInterruptedSubmissionIsCompleted(t *testing.T) {
 	t.Parallel()
 	all := with(numbered(35), 12, "!c-12")
-	broken := func(after int, err error) iter.Seq2[tasks.Candidate, error] {
-		return func(yield func(tasks.Candidate, error) bool) {
+	broken := func(after int, err error) iter.Seq2[input.Candidate, error] {
+		return func(yield func(input.Candidate, error) bool) {
 			for c := range list(all[:after]...) {
 				if !yield(c, nil) {
 					return
 				}
 			}
-			yield(tasks.Candidate{}, err)
+			yield(input.Candidate{}, err)
 		}
 	}
-	cut := &tasks.RowError{Cut: true, Problems: []tasks.Problem{{Code: "json_broken"}}}
+	cut := &input.RowError{Cut: true, Problems: []input.Problem{{Code: "json_broken"}}}
 	for name, c := range map[string]struct {
 		after int
 		err   error
@@ -209,8 +210,8 @@ func TestBatchAtTheRowLimitContinuesUnderAHigherLimit(t *testing.T) {
 	t.Parallel()
 	p := sameRows{newProducer(t, redistest.Shared(t).Client(t), tasks.WithChunk(10)), "k"}
 	for _, most := range []int{15, 15, 40} {
-		r, err := p.Enqueue(t.Context(), tasks.Batch{Customer: customer, IdempotencyKey: p.key, Candidates: many(35), MaxRows: most})
-		if _, tooMany := errors.AsType[*tasks.TooManyRowsError](err); tooMany != (most < 35) || r.Accepted != min(most, 35) {
+		r, err := p.Enqueue(t.Context(), input.Batch{Customer: customer, IdempotencyKey: p.key, Candidates: many(35), MaxRows: most})
+		if _, tooMany := errors.AsType[*input.TooManyRowsError](err); tooMany != (most < 35) || r.Accepted != min(most, 35) {
 			t.Errorf("at most %d rows: %+v, %v", most, r, err)
 		}
 	}
@@ -221,8 +222,8 @@ func TestDummyAddressesDoNotChangeRows(t *testing.T) {
 	t.Parallel()
 	p := sameRows{newProducer(t, redistest.Shared(t).Client(t)), "k"}
 	for _, again := range []int{0, 2} {
-		r, err := p.Enqueue(t.Context(), tasks.Batch{
-			Customer: customer, IdempotencyKey: p.key, Candidates: list("!c-1", "!c-2"), Options: tasks.Options{GenerateDummyEmails: true},
+		r, err := p.Enqueue(t.Context(), input.Batch{
+			Customer: customer, IdempotencyKey: p.key, Candidates: list("!c-1", "!c-2"), Options: input.Options{GenerateDummyEmails: true},
 		})
 		if err != nil || r.Accepted != 2 || r.Again != again || r.Dummies != 2 {
 			t.Errorf("%+v, %v", r, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/traces"
 )
 
@@ -69,7 +70,7 @@ func ParseTask(t *asynq.Task) (store.Ref, error) {
 	if err := json.Unmarshal(t.Payload(), &r); err != nil {
 		return store.Ref{}, errors.New("the payload does not reference an export") // the error may quote the payload
 	}
-	if !store.ValidCustomer(r.Customer) || r.Export == "" {
+	if !input.ValidCustomer(r.Customer) || r.Export == "" {
 		return store.Ref{}, errors.New("the payload does not reference an export")
 	}
 	return store.Ref{Customer: r.Customer, Export: r.Export}, nil
@@ -78,7 +79,7 @@ func ParseTask(t *asynq.Task) (store.Ref, error) {
 // exportOfID returns the export of a task ID.
 func exportOfID(id string) (store.Ref, bool) {
 	parts := strings.Split(id, ":")
-	if len(parts) < 2 || !store.ValidCustomer(parts[0]) {
+	if len(parts) < 2 || !input.ValidCustomer(parts[0]) {
 		return store.Ref{}, false
 	}
 	return store.Ref{Customer: parts[0], Export: parts[1]}, true

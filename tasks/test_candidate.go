@@ -5,17 +5,18 @@ import (
 	"hash/fnv"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // TestCandidate returns the candidate that verifications send. It is easy to recognize in iCIMS and
 // has a value in each exported field. A customer's address is always the same, so that the person
 // is found again, and only derivable with the keyset.
-func TestCandidate(keys *store.Keyset, conn store.Connection, domain string) Candidate {
-	c := Candidate{
-		ID: store.TestCandidate, FirstName: "Test", LastName: "Candidate (icims-export)", Email: testEmail(keys, conn.Customer, domain),
-		Phones:         []Phone{{Number: "+1 425 555 0100", Type: "mobile"}},
-		WorkExperience: []WorkExperience{{Employer: "icims-export", Title: "Test Candidate", Start: "2020-01", End: "2021-06"}},
-		Education:      []Education{{School: "icims-export", Degree: "Test"}},
+func TestCandidate(keys *store.Keyset, conn store.Connection, domain string) input.Candidate {
+	c := input.Candidate{
+		ID: input.TestCandidate, FirstName: "Test", LastName: "Candidate (icims-export)", Email: testEmail(keys, conn.Customer, domain),
+		Phones:         []input.Phone{{Number: "+1 425 555 0100", Type: "mobile"}},
+		WorkExperience: []input.WorkExperience{{Employer: "icims-export", Title: "Test Candidate", Start: "2020-01", End: "2021-06"}},
+		Education:      []input.Education{{School: "icims-export", Degree: "Test"}},
 	}
 	if conn.LinkedInField != "" {
 		c.LinkedInURL = "https://www.linkedin.com/in/icims-export-test-candidate"
@@ -25,8 +26,8 @@ func TestCandidate(keys *store.Keyset, conn store.Connection, domain string) Can
 
 func testEmail(keys *store.Keyset, customer, domain string) string {
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(keys.EmailHash(customer, store.TestCandidate))) // cannot fail
-	return DummyEmail(int32(h.Sum32()), domain)
+	_, _ = h.Write([]byte(keys.EmailHash(customer, input.TestCandidate))) // cannot fail
+	return input.DummyEmail(int32(h.Sum32()), domain)
 }
 
 // AcceptTest accepts the test candidate in a test batch, for a job or as a prospect (0). It
@@ -48,10 +49,10 @@ func AcceptTest(ctx context.Context, ledger *store.Ledger, conn store.Connection
 	if err := ledger.RememberPerson(ctx, conn.Customer, hash, conn.Profile.TestPerson); err != nil {
 		return "", store.Ref{}, err
 	}
-	export := keys.ExportID(string(batch), store.TestCandidate)
+	export := keys.ExportID(string(batch), input.TestCandidate)
 	p := Payload{Candidate: candidate, Dummy: true}
 	_, err = ledger.AcceptFor(ctx, spec, batch, []store.NewExport{{
-		Export: export, Candidate: store.TestCandidate, EmailHash: hash, Payload: p.Encode(),
+		Export: export, Candidate: input.TestCandidate, EmailHash: hash, Payload: p.Encode(),
 	}}, store.Rows{}, store.ExpressQueue)
 	if err == nil {
 		err = ledger.Batches.Close(ctx, batch, 0)

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/traces"
 )
 
@@ -32,7 +33,7 @@ func (c *Client) begin(ctx context.Context, name string, kind trace.SpanKind, at
 }
 
 // traced is enqueue within a span.
-func (c *Client) traced(ctx context.Context, b Batch) (Receipt, error) {
+func (c *Client) traced(ctx context.Context, b input.Batch) (Receipt, error) {
 	ctx, span := c.begin(ctx, "enqueue", trace.SpanKindProducer, traces.Customer.String(b.Customer))
 	if span == nil {
 		return c.enqueue(ctx, b, "")

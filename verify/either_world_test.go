@@ -13,7 +13,7 @@ import (
 
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/verify"
 )
 
@@ -149,7 +149,7 @@ func TestEitherWorldExportsWaitWhileTheTestCandidateIsUnseen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) { cfg.Behavior = &icimstest.Behavior{PeopleInSearch: c.shown} }})
-			known := tasks.Candidate{ID: "c-1", FirstName: "Ottoline", LastName: "Quillfeather", Email: "ottoline@example.com"}
+			known := input.Candidate{ID: "c-1", FirstName: "Ottoline", LastName: "Quillfeather", Email: "ottoline@example.com"}
 			r.tenant.AddPerson(map[string]any{"firstname": known.FirstName, "lastname": known.LastName, "email": known.Email})
 			r.sim.SetFaults(icimstest.Faults{SearchLag: c.lag})
 			state := func(id store.BatchID) (o store.Outcome) {
@@ -171,7 +171,7 @@ func TestEitherWorldExportsWaitWhileTheTestCandidateIsUnseen(t *testing.T) {
 			asked := r.ask(verify.Args{})
 			<-rests
 			r.useConnection()
-			receipt, err := r.producer.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(1709), Candidates: tasks.Candidates(known)})
+			receipt, err := r.producer.Enqueue(t.Context(), input.Batch{Customer: customer, Target: input.ToJob(1709), Candidates: input.Candidates(known)})
 			if err != nil {
 				t.Error(err)
 			}
@@ -346,15 +346,15 @@ func TestEitherWorldVerificationTriesSeveralAddresses(t *testing.T) {
 
 			r.useConnection()
 			before := len(r.tenant.People())
-			all := make([]tasks.Candidate, 2*n)
+			all := make([]input.Candidate, 2*n)
 			for i := range all {
-				all[i] = tasks.Candidate{ID: fmt.Sprint("c-", i), FirstName: "Ottoline", LastName: "Quillfeather", Email: fmt.Sprintf("c%d@example.com", i)}
+				all[i] = input.Candidate{ID: fmt.Sprint("c-", i), FirstName: "Ottoline", LastName: "Quillfeather", Email: fmt.Sprintf("c%d@example.com", i)}
 				if i < n {
 					r.tenant.AddPerson(map[string]any{"firstname": "Ottoline", "lastname": "Quillfeather", "email": all[i].Email})
 				}
 			}
 			r.sim.ResetCalls()
-			receipt, err := r.producer.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(1709), Candidates: tasks.Candidates(all...)})
+			receipt, err := r.producer.Enqueue(t.Context(), input.Batch{Customer: customer, Target: input.ToJob(1709), Candidates: input.Candidates(all...)})
 			if err != nil {
 				t.Fatal(err)
 			}

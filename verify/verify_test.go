@@ -12,7 +12,7 @@ import (
 
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/verify"
 )
 
@@ -331,7 +331,7 @@ func TestAVerificationLetsWaitingExportsGoOn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.tenant.SetPassword("another")
-	receipt, err := r.producer.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.Prospects, Candidates: tasks.Candidates(tasks.Candidate{ID: "c-1", FirstName: "Ana", LastName: "Duarte", Email: "ana@example.com"})})
+	receipt, err := r.producer.Enqueue(t.Context(), input.Batch{Customer: customer, Target: input.Prospects, Candidates: input.Candidates(input.Candidate{ID: "c-1", FirstName: "Ana", LastName: "Duarte", Email: "ana@example.com"})})
 	if err != nil {
 		t.Fatal(err)
 	}

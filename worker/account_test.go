@@ -7,7 +7,7 @@ import (
 
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // A refused account is recognized by iCIMS's message, whatever the status. Each further call with
@@ -36,7 +36,7 @@ func TestRefusedAccountClosesLane(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{sim: calm()})
 			r.sim.AddRule(icimstest.Rule{Fault: icimstest.StatusBefore, Status: c.status, Code: c.code, Times: -1})
-			id := r.send(tasks.ToJob(job), tasks.Options{}, people(60)...)
+			id := r.send(input.ToJob(job), input.Options{}, people(60)...)
 			r.eventually("the lane is closed", func() bool { return time.Until(r.wants()) > 20*time.Second })
 			if n := r.sim.CallCount(); n == 0 || n > r.conn.Limits.InFlight {
 				t.Errorf("%d calls for 60 exports, want at most the %d in flight", n, r.conn.Limits.InFlight)
@@ -64,7 +64,7 @@ func TestRefusedTokenClosesLane(t *testing.T) {
 	r.conn.Auth, r.conn.TokenURL, r.conn.Password = store.AuthOAuth, r.server.URL+"/oauth/token", "not the secret"
 	r.worker.SetConnections([]store.Connection{r.conn})
 	r.start()
-	id := r.send(tasks.ToJob(job), tasks.Options{}, people(60)...)
+	id := r.send(input.ToJob(job), input.Options{}, people(60)...)
 	r.eventually("the lane is closed", func() bool { return time.Until(r.wants()) > 20*time.Second })
 	if n := r.calls("oauth.token"); n == 0 || n > r.conn.Limits.InFlight {
 		t.Errorf("%d token requests for 60 exports", n)

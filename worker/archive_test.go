@@ -13,6 +13,7 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // asynq keeps an archived task for 90 days at most. The ledger keeps its dead letter until it is
@@ -21,7 +22,7 @@ func TestDeadLettersOutliveTheirArchivedTasks(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
 	r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.StatusBefore, Status: 400, Code: 4, Times: -1})
-	id := r.send(tasks.ToJob(job), tasks.Options{}, people(3)...)
+	id := r.send(input.ToJob(job), input.Options{}, people(3)...)
 	archived := func() int {
 		info, err := r.inspector().GetQueueInfo(express)
 		if err != nil {
@@ -73,7 +74,7 @@ func TestTheSweepTrimsArchivesOfCustomersWithoutWork(t *testing.T) {
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
 	// A customer with a past export and no work.
 	r.start()
-	r.run(tasks.ToJob(job), tasks.Options{}, ana())
+	r.run(input.ToJob(job), input.Options{}, ana())
 	r.worker.Stop()
 	r.archive(express, 5_010)
 	r.worker = r.newWorker(nil)

@@ -10,6 +10,7 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -45,7 +46,7 @@ func TestAuditQueue(t *testing.T) {
 	t.Parallel()
 	late := func(t *testing.T) *rig {
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
-		r.overdue(r.send(tasks.ToJob(job), tasks.Options{}, people(3)...), 2*time.Minute)
+		r.overdue(r.send(input.ToJob(job), input.Options{}, people(3)...), 2*time.Minute)
 		return r
 	}
 	t.Run("late exports with a task are not reported", func(t *testing.T) {
@@ -60,7 +61,7 @@ func TestAuditQueue(t *testing.T) {
 		if _, err := asynq.NewInspectorFromRedisClient(r.redis).DeleteAllPendingTasks(tasks.QueueName(customer, store.ExpressQueue)); err != nil {
 			t.Fatal(err)
 		}
-		r.overdue(r.send(tasks.ToJob(job), tasks.Options{}, ana()), 0)
+		r.overdue(r.send(input.ToJob(job), input.Options{}, ana()), 0)
 		found := r.auditQueue()
 		if len(found) != 3 || found[0].Kind != worker.ViolationNoTask || found[0].Export == "" {
 			t.Errorf("found %+v", found)
@@ -84,7 +85,7 @@ func TestAuditDuringARun(t *testing.T) {
 	r := newRig(t, rigOptions{sim: icimstest.Config{
 		Seed: 3, Latency: icimstest.Latency{None: true}, Faults: icimstest.Faults{Error500Before: 0.05, Error500After: 0.02, ResetBefore: 0.02},
 	}, settings: shortWaits})
-	id := r.send(tasks.ToJob(job), tasks.Options{}, people(400)...)
+	id := r.send(input.ToJob(job), input.Options{}, people(400)...)
 	for looks := 0; ; looks++ {
 		if found := append(r.auditLedger(), r.auditQueue()...); len(found) > 0 {
 			t.Fatalf("audit %d: %+v", looks, found)

@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // The simulator's call log shows how many calls candidates cost.
@@ -14,7 +14,7 @@ func TestCallBudget(t *testing.T) {
 	r := newRig(t, rigOptions{sim: calm()})
 	candidates := people(n)
 
-	b := r.run(tasks.ToJob(job), tasks.Options{}, candidates...)
+	b := r.run(input.ToJob(job), input.Options{}, candidates...)
 	each := float64(r.sim.CallCount()) / n
 	t.Logf("new, to a job: %.3f calls each", each)
 	if counted := r.sim.CallCount(); b.Calls != counted {
@@ -30,11 +30,11 @@ func TestCallBudget(t *testing.T) {
 	people, workflows := r.sim.Invariants().People, r.sim.Invariants().Workflows
 
 	r.sim.ResetCalls()
-	if b = r.run(tasks.ToJob(job), tasks.Options{}, candidates...); b.Skipped != n || r.sim.CallCount() != 0 {
+	if b = r.run(input.ToJob(job), input.Options{}, candidates...); b.Skipped != n || r.sim.CallCount() != 0 {
 		t.Fatalf("exported before: %d calls, %+v", r.sim.CallCount(), b)
 	}
 
-	b = r.run(tasks.ToJob(job), included, candidates...)
+	b = r.run(input.ToJob(job), included, candidates...)
 	each = float64(r.sim.CallCount()) / n
 	t.Logf("again, included: %.3f calls each", each)
 	if b.Updated != n || each > 3 {

@@ -5,14 +5,15 @@ import (
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 func TestTasksOfCanceledExportsDoNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
 	crowd := people(70)
-	cancelled := r.send(tasks.ToJob(job), tasks.Options{}, crowd[:40]...)
-	kept := r.send(tasks.ToJob(job), tasks.Options{}, crowd[40:]...)
+	cancelled := r.send(input.ToJob(job), input.Options{}, crowd[:40]...)
+	kept := r.send(input.ToJob(job), input.Options{}, crowd[40:]...)
 	if c, err := r.ledger.Cancel(t.Context(), cancelled, store.CancelOptions{Who: "ana", Why: "the wrong list"}); err != nil || c.Cancelled != 40 {
 		t.Fatalf("%+v, %v", c, err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -61,9 +62,9 @@ func TestLostNodeAffectsOnlyItsCustomers(t *testing.T) {
 				connections = append(connections, store.Connection{Customer: c, Username: "export-user", Password: password, PortalURLs: server.PortalURL(c, 1), Profile: testrig.Verified()}.WithDefaults())
 			}
 			send := func(customer, candidate string) store.BatchID {
-				receipt, err := r.producer.Enqueue(t.Context(), tasks.Batch{
-					Customer: customer, Target: tasks.Prospects,
-					Candidates: tasks.Candidates(tasks.Candidate{ID: candidate, FirstName: "Made", LastName: "Up", Email: candidate + "@example.com"}),
+				receipt, err := r.producer.Enqueue(t.Context(), input.Batch{
+					Customer: customer, Target: input.Prospects,
+					Candidates: input.Candidates(input.Candidate{ID: candidate, FirstName: "Made", LastName: "Up", Email: candidate + "@example.com"}),
 				})
 				if err != nil {
 					t.Fatal(err)

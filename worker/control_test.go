@@ -16,6 +16,7 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker/control"
 )
 
@@ -121,7 +122,7 @@ func TestControlTaskIgnoresClosures(t *testing.T) {
 func (r *rig) closeByVerdict() {
 	r.t.Helper()
 	r.tenant.SetPassword("another")
-	r.send(tasks.Prospects, tasks.Options{}, ana())
+	r.send(input.Prospects, input.Options{}, ana())
 	r.eventually("the lane closes", func() bool { return !r.standing().ClosedExpress.Open() })
 	r.tenant.SetPassword(password)
 }
@@ -285,7 +286,7 @@ func TestPanicFailsOnlyItsControlTask(t *testing.T) {
 	if last := r.info(e).LastErr; !strings.HasPrefix(last, "unexpected fault of this service") || strings.Contains(last, "secret") {
 		t.Errorf("last error %q", last)
 	}
-	if b := r.run(tasks.Prospects, tasks.Options{}, ana()); b.Created != 1 {
+	if b := r.run(input.Prospects, input.Options{}, ana()); b.Created != 1 {
 		t.Errorf("%+v", b)
 	}
 	// Failed tasks do not run again and do not block later ones.

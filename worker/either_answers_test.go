@@ -8,7 +8,7 @@ import (
 
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -70,7 +70,7 @@ func TestEitherWorldInterceptedAnswers(t *testing.T) {
 			all := people(n)
 			r.knows(all[:n/2]...)
 			r.start()
-			done := r.run(tasks.ToJob(job), tasks.Options{}, all...)
+			done := r.run(input.ToJob(job), input.Options{}, all...)
 			r.whole(done, n)
 			if done.Updated != n/2 {
 				t.Errorf("%d updated", done.Updated)
@@ -90,7 +90,7 @@ func TestEitherWorldOwnRefusals(t *testing.T) {
 		t.Run("a job that does not exist, transaction header "+header, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{sim: behaving(icimstest.Behavior{TransactionHeader: header})})
-			r.allDead(r.run(tasks.ToJob(noJob), tasks.Options{}, people(3)...), 3, store.ReasonJobNotFound)
+			r.allDead(r.run(input.ToJob(noJob), input.Options{}, people(3)...), 3, store.ReasonJobNotFound)
 			if inv := r.sim.Invariants(); inv.People != 0 {
 				t.Errorf("%d people", inv.People)
 			}
@@ -100,13 +100,13 @@ func TestEitherWorldOwnRefusals(t *testing.T) {
 			r := newRig(t, rigOptions{sim: behaving(icimstest.Behavior{TransactionHeader: header}), tenant: func(c *icimstest.TenantConfig) {
 				c.Required = []string{"middlename"}
 			}})
-			r.allDead(r.run(tasks.Prospects, tasks.Options{}, people(3)...), 3, "icims_field_required")
+			r.allDead(r.run(input.Prospects, input.Options{}, people(3)...), 3, "icims_field_required")
 		})
 		t.Run("a wrong password, transaction header "+header, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{sim: behaving(icimstest.Behavior{TransactionHeader: header})})
 			r.tenant.SetPassword("changed")
-			id := r.send(tasks.Prospects, tasks.Options{}, people(30)...)
+			id := r.send(input.Prospects, input.Options{}, people(30)...)
 			r.closedBy("icims_credentials")
 			if n := r.sim.CallCount(); n > 20 {
 				t.Errorf("%d calls with a wrong password", n)
@@ -139,15 +139,15 @@ func TestEitherWorldUserWithoutWebServices(t *testing.T) {
 			const n = 30
 			r := newRig(t, rigOptions{sim: behaving(icimstest.Behavior{WebServicesStatus: status})})
 			if status == 0 {
-				r.whole(r.run(tasks.ToJob(job), tasks.Options{}, people(n)...), n)
+				r.whole(r.run(input.ToJob(job), input.Options{}, people(n)...), n)
 				return
 			}
 			// The right is withdrawn after a success.
 			all := people(n + 5)
-			r.run(tasks.ToJob(job), tasks.Options{}, all[n:]...)
+			r.run(input.ToJob(job), input.Options{}, all[n:]...)
 			r.tenant.SetWebServices(false)
 			before := r.sim.CallCount()
-			id := r.send(tasks.ToJob(job), tasks.Options{}, all[:n]...)
+			id := r.send(input.ToJob(job), input.Options{}, all[:n]...)
 			r.closedBy("icims_not_authorized")
 			for _, o := range r.outcomes(id) {
 				if o.State == store.Dead || o.State == store.Deferred && o.Reason != "icims_not_authorized" {
@@ -183,8 +183,8 @@ func TestEitherWorldPatchAnswersAndPrimary(t *testing.T) {
 				"phones": []any{map[string]any{"phonenumber": "1 425 555 0143"}, map[string]any{"phonenumber": "7"}},
 			})
 			a := ana()
-			a.Phones = append(a.Phones, tasks.Phone{Number: "+1 425 555 0144", Type: "home"})
-			if batch := r.run(tasks.ToJob(job), tasks.Options{}, a); batch.Updated != 1 {
+			a.Phones = append(a.Phones, input.Phone{Number: "+1 425 555 0144", Type: "home"})
+			if batch := r.run(input.ToJob(job), input.Options{}, a); batch.Updated != 1 {
 				t.Fatalf("batch %+v\n%s", batch, r.logs.Tail())
 			}
 			p, _ := r.tenant.Person(id)
@@ -214,7 +214,7 @@ func TestEitherWorldSearchesAreRefused(t *testing.T) {
 				const n = 60
 				r := tenantRig(t, icimstest.Behavior{}, profile)
 				r.sim.AddRule(rule)
-				id := r.send(tasks.ToJob(job), tasks.Options{}, people(n)...)
+				id := r.send(input.ToJob(job), input.Options{}, people(n)...)
 				r.closedBy("icims_search_refused")
 				r.eventually("the lane is closed for a while", func() bool { return time.Until(r.wants()) > 20*time.Second })
 				if calls := r.sim.CallCount(); calls > r.conn.Limits.InFlight {
@@ -238,22 +238,22 @@ func TestEitherWorldSearchesAreRefused(t *testing.T) {
 				const n = 30
 				r := tenantRig(t, icimstest.Behavior{}, profile)
 				all := people(n + 5)
-				r.run(tasks.ToJob(job), tasks.Options{}, all[n:]...)
+				r.run(input.ToJob(job), input.Options{}, all[n:]...)
 				brief := rule
 				brief.Times = 40
 				r.sim.AddRule(brief)
-				r.whole(r.run(tasks.ToJob(job), tasks.Options{}, all[:n]...), n+5)
+				r.whole(r.run(input.ToJob(job), input.Options{}, all[:n]...), n+5)
 			})
 			t.Run(name+" for one address, known "+string(profile.SearchOr), func(t *testing.T) {
 				t.Parallel()
 				const n = 30
 				r := tenantRig(t, icimstest.Behavior{}, profile, shortBudget)
 				all := people(n + 5)
-				r.run(tasks.ToJob(job), tasks.Options{}, all[n:]...)
+				r.run(input.ToJob(job), input.Options{}, all[n:]...)
 				one := rule
 				one.Email = all[3].Email
 				r.sim.AddRule(one)
-				b := r.run(tasks.ToJob(job), tasks.Options{}, all[:n]...)
+				b := r.run(input.ToJob(job), input.Options{}, all[:n]...)
 				r.ended(b, n-1, 0, 1)
 				if o := r.outcomes(b.ID)[3]; o.Reason != "icims_search_refused" {
 					t.Errorf("%+v", o)
@@ -267,10 +267,10 @@ func TestEitherWorldSearchesAreRefused(t *testing.T) {
 		const n = 30
 		r := tenantRig(t, icimstest.Behavior{}, unverified)
 		all := people(n + 5)
-		r.run(tasks.ToJob(job), tasks.Options{}, all[n:]...)
+		r.run(input.ToJob(job), input.Options{}, all[n:]...)
 		brief := refused(403, accessDenied)
 		brief.Times = 40
 		r.sim.AddRule(brief)
-		r.whole(r.run(tasks.ToJob(job), tasks.Options{}, all[:n]...), n+5)
+		r.whole(r.run(input.ToJob(job), input.Options{}, all[:n]...), n+5)
 	})
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -35,7 +35,7 @@ func shortBudget(o *rigOptions) {
 }
 
 // knows adds candidates to iCIMS and returns their IDs there.
-func (r *rig) knows(candidates ...tasks.Candidate) []int64 {
+func (r *rig) knows(candidates ...input.Candidate) []int64 {
 	ids := make([]int64, len(candidates))
 	for i, c := range candidates {
 		ids[i] = r.tenant.AddPerson(map[string]any{"firstname": c.FirstName, "lastname": c.LastName, "email": c.Email})
@@ -81,7 +81,7 @@ func TestEitherWorldSeveralAddresses(t *testing.T) {
 			r := tenantRig(t, icimstest.Behavior{TextValues: w.values, GroupOr: w.group}, store.TenantProfile{SearchOr: w.or, ReadsPair: store.Yes})
 			all := people(n)
 			r.knows(all...)
-			r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), 0, n, 0)
+			r.ended(r.run(input.ToJob(job), input.Options{}, all...), 0, n, 0)
 			r.holds(n, n)
 			// 50 addresses per call, and a few more while neighbors are unknown.
 			if searches := r.calls("search.people"); w.or == store.Yes && searches > n/10 || w.or != store.Yes && searches != n {
@@ -104,14 +104,14 @@ func TestEitherWorldUnreadableEmail(t *testing.T) {
 				r := tenantRig(t, world, profile)
 				all := people(n)
 				r.knows(all[:n/2]...)
-				r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), n/2, n/2, 0)
+				r.ended(r.run(input.ToJob(job), input.Options{}, all...), n/2, n/2, 0)
 				r.holds(n, n)
 			})
 			t.Run(name+"one of two people with the address", func(t *testing.T) {
 				t.Parallel()
 				r := tenantRig(t, world, profile)
 				r.knows(ana(), ana())
-				b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+				b := r.run(input.ToJob(job), input.Options{}, ana())
 				if inv := r.sim.Invariants(); inv.People != 2 {
 					t.Errorf("%d people", inv.People)
 				}
@@ -126,8 +126,8 @@ func TestEitherWorldUnreadableEmail(t *testing.T) {
 				r := tenantRig(t, world, profile, func(o *rigOptions) { o.sim.Faults.SearchLag = time.Hour })
 				again := ana()
 				again.ID = "c-000124"
-				r.ended(r.run(tasks.ToJob(job), tasks.Options{}, ana()), 1, 0, 0)
-				r.ended(r.run(tasks.ToJob(job), tasks.Options{}, again), 0, 1, 0)
+				r.ended(r.run(input.ToJob(job), input.Options{}, ana()), 1, 0, 0)
+				r.ended(r.run(input.ToJob(job), input.Options{}, again), 0, 1, 0)
 				r.holds(1, 1)
 			})
 			t.Run(name+"a longer address is nobody, if it can be read", func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestEitherWorldUnreadableEmail(t *testing.T) {
 				longer := ana()
 				longer.Email = "mari" + longer.Email
 				r.knows(longer)
-				b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+				b := r.run(input.ToJob(job), input.Options{}, ana())
 				if view == icimstest.Hidden {
 					r.allDead(b, 1, store.ReasonEmailUnreadable)
 					r.holds(1, 0)
@@ -181,7 +181,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 			for _, id := range r.knows(all...)[:n] { // n of them are on the job already
 				r.tenant.AddWorkflow(id, job, "D10100")
 			}
-			r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), 0, 2*n, 0)
+			r.ended(r.run(input.ToJob(job), input.Options{}, all...), 0, 2*n, 0)
 			r.holds(2*n, 2*n)
 			switch asked := r.calls("workflows.pair"); {
 			case w.reads == store.No && asked > 0:
@@ -202,7 +202,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 		}
 		// Existing people may be on the job, so their exports become dead. New people are
 		// exported.
-		b := r.run(tasks.ToJob(job), tasks.Options{}, all...)
+		b := r.run(input.ToJob(job), input.Options{}, all...)
 		if inv := r.sim.Invariants(); b.Created != n || b.Dead != 2*n || inv.People != 3*n || inv.Workflows != 2*n || len(inv.Violations()) > 0 {
 			t.Errorf("%+v; %d people, %d workflows, %v", b, inv.People, inv.Workflows, inv.Violations())
 		}
@@ -216,11 +216,11 @@ func TestEitherWorldExistingPair(t *testing.T) {
 		t.Parallel()
 		r := tenantRig(t, hidden, unseen)
 		all := people(n)
-		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), n, 0, 0)
+		r.ended(r.run(input.ToJob(job), input.Options{}, all...), n, 0, 0)
 		for _, key := range r.redis.Keys(t.Context(), "ix:{"+customer+"}:k:*").Val() { // as after an hour
 			r.must(r.redis.Del(t.Context(), key).Err())
 		}
-		r.ended(r.run(tasks.ToJob(job), tasks.Options{IncludePreviouslyExported: true}, all...), 0, n, 0)
+		r.ended(r.run(input.ToJob(job), input.Options{IncludePreviouslyExported: true}, all...), 0, n, 0)
 		r.holds(n, n)
 	})
 	t.Run("hidden from search and route, iCIMS refuses a second one", func(t *testing.T) {
@@ -232,7 +232,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 		for _, id := range r.knows(all...)[:n] {
 			r.tenant.AddWorkflow(id, job, "D10100")
 		}
-		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), 0, n, n)
+		r.ended(r.run(input.ToJob(job), input.Options{}, all...), 0, n, n)
 		r.holds(2*n, 2*n)
 	})
 	t.Run("a gateway without the route", func(t *testing.T) {
@@ -240,13 +240,13 @@ func TestEitherWorldExistingPair(t *testing.T) {
 		r := tenantRig(t, icimstest.Behavior{}, unverified)
 		r.knows(people(n)...)
 		r.sim.AddRule(icimstest.Rule{Route: "workflows.pair", Times: -1, Fault: icimstest.Gateway404})
-		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, people(n)...), 0, n, 0)
+		r.ended(r.run(input.ToJob(job), input.Options{}, people(n)...), 0, n, 0)
 		r.holds(n, n)
 	})
 	t.Run("new people cost no extra call", func(t *testing.T) {
 		t.Parallel()
 		r := tenantRig(t, icimstest.Behavior{PairSearch: icimstest.Misses}, unverified)
-		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, people(n)...), n, 0, 0)
+		r.ended(r.run(input.ToJob(job), input.Options{}, people(n)...), n, 0, 0)
 		r.holds(n, n)
 		if asked := r.calls("workflows.pair", "search.applicantworkflows"); asked != 0 {
 			t.Errorf("%d calls", asked)
@@ -260,8 +260,8 @@ func TestEitherWorldExistingPair(t *testing.T) {
 			r.tenant.AddWorkflow(id, job, "D10100")
 		}
 		r.sim.AddRule(icimstest.Rule{Route: "workflows.pair", Nth: 2, Times: -1, Rate: 0.7, Fault: icimstest.Gateway404})
-		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all[0]), 0, 1, 0)
-		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all[1:]...), 0, n-1, 0)
+		r.ended(r.run(input.ToJob(job), input.Options{}, all[0]), 0, 1, 0)
+		r.ended(r.run(input.ToJob(job), input.Options{}, all[1:]...), 0, n-1, 0)
 		r.holds(n, n)
 	})
 }
@@ -296,7 +296,7 @@ func TestEitherWorldEmptySearch(t *testing.T) {
 			})
 			all := people(2 * n)
 			r.knows(all[:n]...)
-			b := r.run(tasks.ToJob(job), tasks.Options{}, all...)
+			b := r.run(input.ToJob(job), input.Options{}, all...)
 			if w.created == 0 {
 				// Whether known people are on the job is ambiguous too.
 				r.allDead(b, 2*n, store.ReasonBudgetSpent)
@@ -324,7 +324,7 @@ func TestEitherWorldGateway404(t *testing.T) {
 					if rate > 0 {
 						r.sim.AddRule(icimstest.Rule{Route: route, Times: -1, Rate: rate, Fault: icimstest.Gateway404})
 					}
-					r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), n, n, 0)
+					r.ended(r.run(input.ToJob(job), input.Options{}, all...), n, n, 0)
 					r.holds(2*n, 2*n)
 				})
 			}
@@ -337,7 +337,7 @@ func TestEitherWorldGateway404(t *testing.T) {
 			all := people(n)
 			r.knows(all[:n/2]...)
 			r.sim.AddRule(icimstest.Rule{Route: route, Times: 3, Fault: icimstest.StatusBefore, Status: 404, Code: 8})
-			r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), n/2, n/2, 0)
+			r.ended(r.run(input.ToJob(job), input.Options{}, all...), n/2, n/2, 0)
 			r.holds(n, n)
 		})
 	}
@@ -345,18 +345,18 @@ func TestEitherWorldGateway404(t *testing.T) {
 		t.Run("a known person who was purged, "+string(fault), func(t *testing.T) {
 			t.Parallel()
 			r := tenantRig(t, icimstest.Behavior{}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes}, shortBudget)
-			first := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+			first := r.run(input.ToJob(job), input.Options{}, ana())
 			r.tenant.Purge(r.outcomes(first.ID)[0].Person)
 			r.sim.AddRule(icimstest.Rule{Route: "people.get", Times: -1, Fault: fault})
-			r.ended(r.run(tasks.ToJob(job), tasks.Options{IncludePreviouslyExported: true}, ana()), created, 0, 1-created)
+			r.ended(r.run(input.ToJob(job), input.Options{IncludePreviouslyExported: true}, ana()), created, 0, 1-created)
 			r.clean()
 		})
 		t.Run("a known person who is there, "+string(fault), func(t *testing.T) {
 			t.Parallel()
 			r := tenantRig(t, icimstest.Behavior{}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes})
-			r.run(tasks.ToJob(job), tasks.Options{}, ana())
+			r.run(input.ToJob(job), input.Options{}, ana())
 			r.sim.AddRule(icimstest.Rule{Route: "people.get", Times: 1, Fault: fault})
-			r.ended(r.run(tasks.ToJob(job), tasks.Options{IncludePreviouslyExported: true}, ana()), 0, 1, 0)
+			r.ended(r.run(input.ToJob(job), input.Options{IncludePreviouslyExported: true}, ana()), 0, 1, 0)
 			r.holds(1, 1)
 		})
 	}
@@ -369,7 +369,7 @@ func TestEitherWorldGateway404(t *testing.T) {
 			rule := missing
 			rule.Times = 3
 			r.sim.AddRule(rule)
-			r.ended(r.run(tasks.ToJob(job), tasks.Options{}, ana()), 0, 1, 0)
+			r.ended(r.run(input.ToJob(job), input.Options{}, ana()), 0, 1, 0)
 			r.holds(1, 1)
 		})
 		t.Run(fmt.Sprintf("a hit that always reads as missing, known %q", or), func(t *testing.T) {
@@ -379,7 +379,7 @@ func TestEitherWorldGateway404(t *testing.T) {
 			rule := missing
 			rule.Times = -1
 			r.sim.AddRule(rule)
-			r.allDead(r.run(tasks.ToJob(job), tasks.Options{}, ana()), 1, store.ReasonPersonVanished)
+			r.allDead(r.run(input.ToJob(job), input.Options{}, ana()), 1, store.ReasonPersonVanished)
 			r.holds(1, 0)
 		})
 	}
@@ -395,7 +395,7 @@ func TestEitherWorldManyLongerAddresses(t *testing.T) {
 		for range many {
 			r.knows(ana())
 		}
-		r.allDead(r.run(tasks.ToJob(job), tasks.Options{}, ana()), 1, store.ReasonEmailAmbiguous)
+		r.allDead(r.run(input.ToJob(job), input.Options{}, ana()), 1, store.ReasonEmailAmbiguous)
 		if inv := r.sim.Invariants(); inv.People != many {
 			t.Errorf("%d people", inv.People)
 		}
@@ -423,7 +423,7 @@ func TestEitherWorldManyLongerAddresses(t *testing.T) {
 					stored := ana()
 					stored.Email = "Ana.Duarte@Example.COM"
 					r.knows(stored)
-					b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+					b := r.run(input.ToJob(job), input.Options{}, ana())
 					if undecided && spelling == icimstest.Sensitive {
 						r.allDead(b, 1, store.ReasonEmailAmbiguous)
 						r.holds(longer+1, 0)
@@ -435,7 +435,7 @@ func TestEitherWorldManyLongerAddresses(t *testing.T) {
 				t.Run(name+"a new person", func(t *testing.T) {
 					t.Parallel()
 					r := setUp(t)
-					b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+					b := r.run(input.ToJob(job), input.Options{}, ana())
 					if undecided {
 						r.allDead(b, 1, store.ReasonEmailAmbiguous)
 						r.holds(longer, 0)
@@ -460,11 +460,11 @@ func TestEitherWorldHiddenPeopleHoldExports(t *testing.T) {
 			all := people(n)
 			r.knows(all...)
 			if sees == store.Yes {
-				r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), 0, n, 0)
+				r.ended(r.run(input.ToJob(job), input.Options{}, all...), 0, n, 0)
 				r.holds(n, n)
 				return
 			}
-			batch := r.send(tasks.ToJob(job), tasks.Options{}, all...)
+			batch := r.send(input.ToJob(job), input.Options{}, all...)
 			r.eventually("all exports wait with a reason", func() bool {
 				waits := 0
 				for _, o := range r.outcomes(batch) {

@@ -10,7 +10,7 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // hides returns a rig whose tenant hides schools whose names begin with "Hidden" and names only the
@@ -43,9 +43,9 @@ func TestEitherWorldRefusedEntriesCostNoOthers(t *testing.T) {
 		r := hides(t)
 		all := people(30)
 		for i := range all {
-			all[i].Education = []tasks.Education{{School: "Porto", Degree: "MSc"}, {School: "Hidden", Degree: "BSc"}}
+			all[i].Education = []input.Education{{School: "Porto", Degree: "MSc"}, {School: "Hidden", Degree: "BSc"}}
 		}
-		b := r.run(tasks.ToJob(job), tasks.Options{}, all...)
+		b := r.run(input.ToJob(job), input.Options{}, all...)
 		if withEducation, _, schools := r.history("education", "school"); withEducation != len(all) || schools != len(all) {
 			t.Errorf("%d people with education, %d schools, want %d", withEducation, schools, len(all))
 		}
@@ -57,12 +57,12 @@ func TestEitherWorldRefusedEntriesCostNoOthers(t *testing.T) {
 			r := hides(t, func(b *icimstest.Behavior) { b.UnknownListValue = treated })
 			all := people(30)
 			for i := range all {
-				all[i].Education = []tasks.Education{{School: "Porto", Degree: "MSc"}, {School: "Hidden"}}
+				all[i].Education = []input.Education{{School: "Porto", Degree: "MSc"}, {School: "Hidden"}}
 				if i%3 == 0 {
-					all[i].Education = []tasks.Education{{School: "Porto", Degree: "MSc"}}
+					all[i].Education = []input.Education{{School: "Porto", Degree: "MSc"}}
 				}
 			}
-			b := r.run(tasks.ToJob(job), tasks.Options{}, all...)
+			b := r.run(input.ToJob(job), input.Options{}, all...)
 			if withEducation, _, schools := r.history("education", "school"); withEducation != len(all) || schools != len(all) {
 				t.Errorf("%d people with education, %d schools, want %d", withEducation, schools, len(all))
 			}
@@ -78,10 +78,10 @@ func TestEitherWorldRefusedEntriesCostNoOthers(t *testing.T) {
 			if i < 15 {
 				school = fmt.Sprint("Hidden ", i)
 			}
-			all[i].Education = []tasks.Education{{School: school, Degree: "BSc"}}
+			all[i].Education = []input.Education{{School: school, Degree: "BSc"}}
 		}
-		r.run(tasks.ToJob(job), tasks.Options{}, all[:15]...)
-		r.run(tasks.ToJob(job), tasks.Options{}, all[15:]...)
+		r.run(input.ToJob(job), input.Options{}, all[:15]...)
+		r.run(input.ToJob(job), input.Options{}, all[15:]...)
 		if withEducation, _, _ := r.history("education", "school"); withEducation != 30 {
 			t.Errorf("%d people with education, want 30", withEducation)
 		}
@@ -90,9 +90,9 @@ func TestEitherWorldRefusedEntriesCostNoOthers(t *testing.T) {
 		t.Parallel()
 		r := hides(t)
 		c := ana()
-		c.Education = []tasks.Education{{School: "Porto", Degree: "MSc"}, {School: "Hidden", Degree: "BSc"}}
+		c.Education = []input.Education{{School: "Porto", Degree: "MSc"}, {School: "Hidden", Degree: "BSc"}}
 		r.sim.AddRule(icimstest.Rule{Route: "people.create", Nth: 2, Fault: icimstest.ResetAfter})
-		b := r.run(tasks.ToJob(job), tasks.Options{}, c)
+		b := r.run(input.ToJob(job), input.Options{}, c)
 		_, _, schools := r.history("education", "school")
 		if o := r.outcomes(b.ID)[0]; b.Created != 1 || schools != 1 || !strings.Contains(o.Warnings, "education_owed") {
 			t.Errorf("%d schools, outcome %+v", schools, o)
@@ -106,9 +106,9 @@ func TestEitherWorldEmployeeFoundAfterALostCreateIsNotChanged(t *testing.T) {
 	t.Parallel()
 	r := hides(t)
 	c := ana()
-	c.Education = []tasks.Education{{School: "Porto", Degree: "MSc"}, {School: "Hidden", Degree: "BSc"}}
+	c.Education = []input.Education{{School: "Porto", Degree: "MSc"}, {School: "Hidden", Degree: "BSc"}}
 	r.sim.AddRule(icimstest.Rule{Route: "people.create", Nth: 2, Fault: icimstest.ResetBefore})
-	id := r.send(tasks.ToJob(job), tasks.Options{}, c)
+	id := r.send(input.ToJob(job), input.Options{}, c)
 	r.eventually("the answer to the create is lost", func() bool { return r.calls("people.create") == 2 })
 	r.tenant.AddPerson(map[string]any{"firstname": c.FirstName, "lastname": c.LastName, "email": c.Email, "folder": map[string]any{"id": "D32013"}})
 	b := r.finished(id)
@@ -124,8 +124,8 @@ func TestEitherWorldEmployeeFoundAfterALostCreateIsNotChanged(t *testing.T) {
 func TestEitherWorldInterruptedProfileIsCompleted(t *testing.T) {
 	t.Parallel()
 	c := ana()
-	c.Education = []tasks.Education{{School: "Porto", Degree: "MSc"}, {School: "Hidden"}, {School: "Lisbon", Degree: "BSc"}, {School: "Faro"}}
-	c.Phones = []tasks.Phone{{Number: "+351 912 000 001", Type: "mobile"}, {Number: "+351 912 000 002", Type: "home"}}
+	c.Education = []input.Education{{School: "Porto", Degree: "MSc"}, {School: "Hidden"}, {School: "Lisbon", Degree: "BSc"}, {School: "Faro"}}
+	c.Phones = []input.Phone{{Number: "+351 912 000 001", Type: "mobile"}, {Number: "+351 912 000 002", Type: "home"}}
 	complete := func(t *testing.T, r *rig, b store.Batch) {
 		t.Helper()
 		withEducation, _, schools := r.history("education", "school")
@@ -146,13 +146,13 @@ func TestEitherWorldInterruptedProfileIsCompleted(t *testing.T) {
 			t.Parallel()
 			r := hides(t, func(b *icimstest.Behavior) { b.RetryAfter = icimstest.Present })
 			r.sim.AddRule(icimstest.Rule{Route: "collections.add", Nth: nth, Fault: icimstest.Error429})
-			complete(t, r, r.run(tasks.ToJob(job), tasks.Options{}, c))
+			complete(t, r, r.run(input.ToJob(job), input.Options{}, c))
 		})
 	}
 	t.Run("what is left out is recorded before the create", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: hiding(), tenant: hidesSchools, stopped: true})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, c)
+		id := r.send(input.ToJob(job), input.Options{}, c)
 		ref := store.Ref{Customer: customer, Export: r.outcomes(id)[0].Export}
 		// The create is refused for an entry, and the reduced one takes its time.
 		r.sim.AddRule(icimstest.Rule{Route: "people.create", Nth: 2, Fault: icimstest.Slow, Delay: 2 * time.Second})
@@ -166,7 +166,7 @@ func TestEitherWorldInterruptedProfileIsCompleted(t *testing.T) {
 	t.Run("but an employee is left alone", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: hiding(), tenant: hidesSchools, stopped: true})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, c)
+		id := r.send(input.ToJob(job), input.Options{}, c)
 		claim := r.kill(r.outcomes(id)[0].Export, store.ExpressQueue, 0)
 		person := r.tenant.AddPerson(map[string]any{
 			"firstname": c.FirstName, "lastname": c.LastName, "email": c.Email, "folder": map[string]any{"id": "D32013"},
@@ -187,7 +187,7 @@ func TestEitherWorldInterruptedProfileIsCompleted(t *testing.T) {
 	t.Run("the worker is killed", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: hiding(), tenant: hidesSchools, stopped: true})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, c)
+		id := r.send(input.ToJob(job), input.Options{}, c)
 		claim := r.kill(r.outcomes(id)[0].Export, store.ExpressQueue, 0)
 		person := r.tenant.AddPerson(map[string]any{
 			"firstname": c.FirstName, "lastname": c.LastName, "email": c.Email, "folder": map[string]any{"id": icims.FolderActive},
@@ -210,8 +210,8 @@ func TestEitherWorldDeniedEntriesCostNoWorkflow(t *testing.T) {
 	r := hides(t)
 	r.sim.AddRule(icimstest.Rule{Route: "collections.add", Fault: icimstest.StatusBefore, Status: 403, Code: 3, Times: -1})
 	c := ana()
-	c.Education = []tasks.Education{{School: "Porto", Degree: "MSc"}, {School: "Hidden"}}
-	b := r.run(tasks.ToJob(job), tasks.Options{}, c)
+	c.Education = []input.Education{{School: "Porto", Degree: "MSc"}, {School: "Hidden"}}
+	b := r.run(input.ToJob(job), input.Options{}, c)
 	if o := r.outcomes(b.ID)[0]; o.State != store.Done || o.Workflow == 0 || !strings.Contains(o.Warnings, "education_owed") || strings.Contains(o.Warnings, "incomplete") {
 		t.Errorf("outcome %+v", o)
 	}
@@ -231,13 +231,13 @@ func TestEitherWorldRefusedNumbersKeepPhoneTypes(t *testing.T) {
 	good := func(i int) bool { return i == 0 || i >= 5 }
 	all := people(8)
 	for i := range all {
-		all[i].Phones = []tasks.Phone{{Number: fmt.Sprint("+999 912 000 00", i), Type: "mobile"}}
+		all[i].Phones = []input.Phone{{Number: fmt.Sprint("+999 912 000 00", i), Type: "mobile"}}
 		if good(i) {
 			all[i].Phones[0].Number = fmt.Sprint("+351 912 000 00", i)
 		}
 	}
 	for i, c := range all {
-		b := r.run(tasks.ToJob(job), tasks.Options{}, c)
+		b := r.run(input.ToJob(job), input.Options{}, c)
 		o := r.outcomes(b.ID)[0]
 		p, _ := r.tenant.Person(o.Person)
 		switch phones := fmt.Sprint(p["phones"]); {
@@ -271,10 +271,10 @@ func TestEitherWorldUnnamedRefusalsCostNoOtherField(t *testing.T) {
 			all := people(8)
 			for i := range all {
 				all[i].LinkedInURL = fmt.Sprint("https://www.linkedin.com/in/person-", i)
-				all[i].Phones = []tasks.Phone{{Number: fmt.Sprint("+351 912 000 00", i), Type: "mobile"}}
-				all[i].Education = []tasks.Education{{School: "Porto", Degree: "MSc"}}
+				all[i].Phones = []input.Phone{{Number: fmt.Sprint("+351 912 000 00", i), Type: "mobile"}}
+				all[i].Education = []input.Education{{School: "Porto", Degree: "MSc"}}
 			}
-			b := r.run(tasks.ToJob(job), tasks.Options{}, all...)
+			b := r.run(input.ToJob(job), input.Options{}, all...)
 			for _, o := range r.outcomes(b.ID) {
 				p, _ := r.tenant.Person(o.Person)
 				for _, name := range []string{r.conn.WithDefaults().LinkedInField, "source", "folder", "education", "phones"} {
@@ -317,7 +317,7 @@ func TestEitherWorldRefusedUpdatesCostNoWorkflow(t *testing.T) {
 				rule.Times = -1
 				r.sim.AddRule(rule)
 			}
-			b := r.run(tasks.ToJob(job), tasks.Options{}, c)
+			b := r.run(input.ToJob(job), input.Options{}, c)
 			if o := r.outcomes(b.ID)[0]; o.State != store.Done || o.Person != id || o.Workflow == 0 || !strings.Contains(o.Warnings, "update_refused") {
 				t.Errorf("outcome %+v", o)
 			}
@@ -333,7 +333,7 @@ func TestEitherWorldRefusalsThatNameNoField(t *testing.T) {
 		Route: "workflows.create", Fault: icimstest.StatusBefore, Status: 400, Code: 4, Times: -1,
 		Match: func(c icimstest.Call) bool { return bytes.Contains(c.Body, []byte(`"status"`)) },
 	})
-	b := r.run(tasks.ToJob(job), tasks.Options{}, people(5)...)
+	b := r.run(input.ToJob(job), input.Options{}, people(5)...)
 	for _, o := range r.outcomes(b.ID) {
 		if !strings.Contains(o.Warnings, "status_dropped") {
 			t.Errorf("warnings %q", o.Warnings)

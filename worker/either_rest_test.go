@@ -9,7 +9,7 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // The tests named TestEitherWorld run exports in both positions of a switch of the simulator.
@@ -32,7 +32,7 @@ func TestEitherWorldCallsPerSecond(t *testing.T) {
 			})
 			all := people(n)
 			r.knows(all[:n/2]...)
-			done := r.run(tasks.Prospects, tasks.Options{}, all...)
+			done := r.run(input.Prospects, input.Options{}, all...)
 			r.ended(done, n/2, n/2, 0)
 			if inv := r.sim.Invariants(); inv.People != n {
 				t.Errorf("%d people, want %d", inv.People, n)
@@ -84,7 +84,7 @@ func TestEitherWorldOtherAnswers(t *testing.T) {
 				}
 			}
 			all[n].Education[0].School = "Hidden School"
-			done := r.run(tasks.ToJob(job), tasks.Options{}, all...)
+			done := r.run(input.ToJob(job), input.Options{}, all...)
 			r.ended(done, n, n, 0)
 			r.holds(2*n, 2*n)
 			for i, id := range ids {
@@ -117,10 +117,10 @@ func TestEitherWorldSpentQuota(t *testing.T) {
 					o.tenant = func(c *icimstest.TenantConfig) { c.DailyLimit = 1000 }
 				})
 				all := people(n + 2)
-				r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all[n:]...), 2, 0, 0)
+				r.ended(r.run(input.ToJob(job), input.Options{}, all[n:]...), 2, 0, 0)
 				before := r.sim.CallCount()
 				r.tenant.SpendQuota(1000) // by another user of the account
-				id := r.send(tasks.ToJob(job), tasks.Options{}, all[:n]...)
+				id := r.send(input.ToJob(job), input.Options{}, all[:n]...)
 				r.closedBy(store.Reason(icims.ReasonQuotaExhausted))
 				for _, o := range r.outcomes(id) {
 					if o.State == store.Dead || o.State == store.Done || o.State == store.Deferred && o.Reason != store.Reason(icims.ReasonQuotaExhausted) {

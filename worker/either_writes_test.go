@@ -8,7 +8,7 @@ import (
 
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // TestEitherWorldFolder updates people with a visible and a hidden folder.
@@ -28,7 +28,7 @@ func TestEitherWorldFolder(t *testing.T) {
 					r.tenant.AddPerson(map[string]any{"firstname": "Old", "lastname": "Name", "email": c.Email, "folder": map[string]any{"id": in}})
 				}
 				r.start()
-				b := r.run(tasks.ToJob(job), tasks.Options{}, all...)
+				b := r.run(input.ToJob(job), input.Options{}, all...)
 				inv := r.sim.Invariants()
 				if b.Updated != 10 || inv.EmployeeWrites != 0 || inv.Workflows != 10 {
 					t.Errorf("batch %+v, invariants %+v", b, inv)
@@ -63,7 +63,7 @@ func TestEitherWorldFolderOnCreate(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{sim: behaving(icimstest.Behavior{UnknownListValue: mode}), conn: func(c *store.Connection) { c.Folder.ID = "C999" }})
-			b := r.run(tasks.ToJob(job), tasks.Options{}, people(5)...)
+			b := r.run(input.ToJob(job), input.Options{}, people(5)...)
 			for _, o := range r.outcomes(b.ID) {
 				if o.State != store.Done || o.Warnings != "folder_dropped" {
 					t.Errorf("outcome %+v", o)
@@ -115,12 +115,12 @@ func TestEitherWorldHiddenSchool(t *testing.T) {
 				})
 				all := people(n)
 				for i := range all {
-					all[i].Education = []tasks.Education{{School: fmt.Sprint("School ", i), Degree: "BSc"}, {School: fmt.Sprint("College ", i), Degree: "MSc"}}
+					all[i].Education = []input.Education{{School: fmt.Sprint("School ", i), Degree: "BSc"}, {School: fmt.Sprint("College ", i), Degree: "MSc"}}
 					if i%every == 0 {
 						all[i].Education[1].School = fmt.Sprint("Hidden School ", i)
 					}
 				}
-				b := r.run(tasks.ToJob(job), tasks.Options{}, all...)
+				b := r.run(input.ToJob(job), input.Options{}, all...)
 				withEducation, _, schools := r.history("education", "school")
 				if withEducation != n || schools != 2*n-n/every {
 					t.Errorf("%d people with education, %d schools, want %d and %d", withEducation, schools, n, 2*n-n/every)
@@ -151,8 +151,8 @@ func TestEitherWorldOwedEducationIsFilled(t *testing.T) {
 				c.HiddenEntries = map[string][]string{"lists.school": {"Hidden School"}}
 			}})
 			a := ana()
-			a.Education = []tasks.Education{{School: "Hidden School"}}
-			first := r.run(tasks.Prospects, tasks.Options{}, a)
+			a.Education = []input.Education{{School: "Hidden School"}}
+			first := r.run(input.Prospects, input.Options{}, a)
 			if o := r.outcomes(first.ID)[0]; !strings.Contains(o.Warnings, "education_owed") || o.State != store.Done {
 				t.Fatalf("outcome %+v", o)
 			}
@@ -161,15 +161,15 @@ func TestEitherWorldOwedEducationIsFilled(t *testing.T) {
 				t.Errorf("the timeline lacks it: %+v, %v", story, err)
 			}
 			a.Education = ana().Education
-			again := r.run(tasks.Prospects, tasks.Options{IncludePreviouslyExported: true}, a)
+			again := r.run(input.Prospects, input.Options{IncludePreviouslyExported: true}, a)
 			if o := r.outcomes(again.ID)[0]; o.Warnings != "" || again.Updated != 1 {
 				t.Errorf("outcome %+v", o)
 			}
 			if people, entries, _ := r.history("education", "school"); people != 1 || entries != 1 {
 				t.Errorf("%d people with education, %d entries", people, entries)
 			}
-			a.Education = append(a.Education, tasks.Education{School: "Another"})
-			r.run(tasks.Prospects, tasks.Options{IncludePreviouslyExported: true}, a)
+			a.Education = append(a.Education, input.Education{School: "Another"})
+			r.run(input.Prospects, input.Options{IncludePreviouslyExported: true}, a)
 			if _, entries, _ := r.history("education", "school"); entries != 1 {
 				t.Errorf("an existing education was changed: %d entries", entries)
 			}
@@ -177,14 +177,14 @@ func TestEitherWorldOwedEducationIsFilled(t *testing.T) {
 
 			// Another user may have added what is owed.
 			other := people(1)[0]
-			other.Education = []tasks.Education{{School: "Hidden School"}}
-			made := r.outcomes(r.run(tasks.Prospects, tasks.Options{}, other).ID)[0]
+			other.Education = []input.Education{{School: "Hidden School"}}
+			made := r.outcomes(r.run(input.Prospects, input.Options{}, other).ID)[0]
 			if !strings.Contains(made.Warnings, "education_owed") {
 				t.Errorf("outcome %+v", made)
 			}
 			r.tenant.Change(made.Person, map[string]any{"education": []any{map[string]any{"school": map[string]any{"value": "Entered by hand"}}}})
 			other.Education = a.Education
-			r.run(tasks.Prospects, tasks.Options{IncludePreviouslyExported: true}, other)
+			r.run(input.Prospects, input.Options{IncludePreviouslyExported: true}, other)
 			if p, _ := r.tenant.Person(made.Person); len(p["education"].([]any)) != 1 {
 				t.Errorf("an education added manually was changed: %v", p["education"])
 			}
@@ -206,7 +206,7 @@ func TestEitherWorldStatusByLabel(t *testing.T) {
 					r.tenant.AddWorkflow(r.tenant.AddPerson(existing(map[string]any{"email": "else@example.com"})), job+1, "D10106")
 				}
 				r.start()
-				b := r.run(tasks.ToJob(job), tasks.Options{}, people(n)...)
+				b := r.run(input.ToJob(job), input.Options{}, people(n)...)
 				right := 0
 				for _, w := range r.tenant.Workflows() {
 					if w.Job == job && w.StatusID == "D10106" {
@@ -242,7 +242,7 @@ func TestEitherWorldStatusIsIgnoredLater(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			r := tenantRig(t, icimstest.Behavior{StatusByValue: mode}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes, KeepsStatus: store.Yes})
-			b := r.run(tasks.ToJob(job), tasks.Options{}, people(n)...)
+			b := r.run(input.ToJob(job), input.Options{}, people(n)...)
 			told := 0
 			for _, o := range r.outcomes(b.ID) {
 				if strings.Contains(o.Warnings, "status_dropped") {
@@ -268,7 +268,7 @@ func TestEitherWorldUnknownFields(t *testing.T) {
 				c.LinkedInField, c.WorkExperience.Collection, c.Education.Collection = "", "rcf1", "rcf2"
 				c.PhoneTypes = []string{"Office"}
 			}})
-			b := r.run(tasks.ToJob(job), tasks.Options{}, people(10)...)
+			b := r.run(input.ToJob(job), input.Options{}, people(10)...)
 			for _, o := range r.outcomes(b.ID) {
 				for _, w := range []string{"field_refused:field51001", "field_refused:workexperience", "field_refused:education", "education_owed", "work_experience_owed", "phone_type_dropped"} {
 					if !strings.Contains(o.Warnings, w) {
@@ -296,7 +296,7 @@ func TestEitherWorldFieldsAreRefusedOnUpdateAndOfWorkflows(t *testing.T) {
 		r := newRig(t, rigOptions{sim: calm()})
 		r.sim.AddRule(refusal("workflows.create", "source"))
 		const n = 60
-		b := r.run(tasks.ToJob(job), tasks.Options{}, people(n)...)
+		b := r.run(input.ToJob(job), input.Options{}, people(n)...)
 		for _, o := range r.outcomes(b.ID) {
 			if o.Warnings != "field_refused:source" {
 				t.Errorf("warnings %q", o.Warnings)
@@ -317,13 +317,13 @@ func TestEitherWorldFieldsAreRefusedOnUpdateAndOfWorkflows(t *testing.T) {
 			ids = append(ids, r.tenant.AddPerson(map[string]any{"firstname": "Other", "lastname": c.LastName, "email": c.Email}))
 		}
 		r.sim.AddRule(refusal("people.patch", "firstname"))
-		b := r.run(tasks.ToJob(job), tasks.Options{}, all[:4]...)
+		b := r.run(input.ToJob(job), input.Options{}, all[:4]...)
 		for i, o := range r.outcomes(b.ID) {
 			if !slices.Contains(ids, o.Person) || o.Workflow == 0 || !strings.Contains(o.Warnings, "field_refused:firstname") {
 				t.Errorf("outcome %d: %+v", i, o)
 			}
 		}
-		if created := r.run(tasks.ToJob(job), tasks.Options{}, all[4]); created.Created != 1 {
+		if created := r.run(input.ToJob(job), input.Options{}, all[4]); created.Created != 1 {
 			t.Errorf("afterwards: %+v", created)
 		}
 	})

@@ -9,7 +9,7 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // Candidates are erased repeatedly while iCIMS loses responses and its search lags, and are sent
@@ -45,12 +45,12 @@ func TestErasingWhileExportsRun(t *testing.T) {
 		}
 		var sending sync.WaitGroup
 		batches := make([]store.BatchID, 3)
-		sending.Go(func() { batches[0] = r.send(tasks.ToJob(job), tasks.Options{}, crowd...) })
+		sending.Go(func() { batches[0] = r.send(input.ToJob(job), input.Options{}, crowd...) })
 		sending.Go(func() {
-			batches[1] = r.send(tasks.ToJob(job), tasks.Options{IncludePreviouslyExported: true}, twins...)
+			batches[1] = r.send(input.ToJob(job), input.Options{IncludePreviouslyExported: true}, twins...)
 		})
 		sending.Go(func() {
-			batches[2] = r.send(tasks.ToJob(job), tasks.Options{IncludePreviouslyExported: round%2 == 0}, crowd...)
+			batches[2] = r.send(input.ToJob(job), input.Options{IncludePreviouslyExported: round%2 == 0}, crowd...)
 		})
 		sending.Wait()
 		r.eventually("the batches have ended while candidates were erased", func() bool {

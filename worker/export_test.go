@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 func TestExport(t *testing.T) {
@@ -13,7 +13,7 @@ func TestExport(t *testing.T) {
 	t.Run("a new candidate for a job becomes a person and a workflow, for two calls and the look-up", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
-		b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+		b := r.run(input.ToJob(job), input.Options{}, ana())
 		if b.Created != 1 || r.calls("people.create") != 1 || r.calls("workflows.create") != 1 || r.calls("search.people") > 2 {
 			t.Errorf("batch %+v, calls %v", b, r.sim.CallCounts())
 		}
@@ -31,7 +31,7 @@ func TestExport(t *testing.T) {
 	t.Run("a prospect becomes a person without a workflow", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
-		b := r.run(tasks.Prospects, tasks.Options{}, ana())
+		b := r.run(input.Prospects, input.Options{}, ana())
 		if b.Created != 1 || r.calls("people.create") != 1 || r.calls("workflows.create", "search.applicantworkflows") != 0 {
 			t.Errorf("batch %+v, calls %v", b, r.sim.CallCounts())
 		}
@@ -41,9 +41,9 @@ func TestExport(t *testing.T) {
 	t.Run("a candidate exported before is skipped without a call", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
-		r.run(tasks.Prospects, tasks.Options{}, ana())
+		r.run(input.Prospects, input.Options{}, ana())
 		r.sim.ResetCalls()
-		b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+		b := r.run(input.ToJob(job), input.Options{}, ana())
 		if b.Skipped != 1 || r.sim.CallCount() != 0 {
 			t.Errorf("batch %+v, %d calls", b, r.sim.CallCount())
 		}

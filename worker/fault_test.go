@@ -6,7 +6,7 @@ import (
 
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -29,7 +29,7 @@ func TestLostAnswers(t *testing.T) {
 				t.Parallel()
 				r := newRig(t, rigOptions{sim: calm(), settings: shortWaits})
 				r.sim.AddRule(icimstest.Rule{Route: route, Fault: fault})
-				b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+				b := r.run(input.ToJob(job), input.Options{}, ana())
 				if inv := r.sim.Invariants(); b.Created != 1 || inv.People != 1 || inv.Workflows != 1 {
 					t.Errorf("batch %+v, %d people, %d workflows, calls %v", b, inv.People, inv.Workflows, r.sim.CallCounts())
 				}
@@ -54,11 +54,11 @@ func TestBudgetEndsInAnUnknownWrite(t *testing.T) {
 		r := newRig(t, rigOptions{sim: sim, settings: brief})
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
 		r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.Error500After})
-		first := r.send(tasks.Prospects, tasks.Options{}, ana())
+		first := r.send(input.Prospects, input.Options{}, ana())
 		r.eventually("the response is lost", func() bool { return r.calls("people.create") == 1 })
 		twin := ana()
 		twin.ID = "c-000124"
-		second := r.run(tasks.Prospects, tasks.Options{}, twin)
+		second := r.run(input.Prospects, input.Options{}, twin)
 		if b := r.finished(first); b.Created != 1 || second.Updated != 1 {
 			t.Errorf("first %+v, second %+v", b, second)
 		}
@@ -69,7 +69,7 @@ func TestBudgetEndsInAnUnknownWrite(t *testing.T) {
 		r := newRig(t, rigOptions{sim: calm(), settings: brief})
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
 		r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.Error500Before, Times: -1})
-		b := r.run(tasks.Prospects, tasks.Options{}, ana())
+		b := r.run(input.Prospects, input.Options{}, ana())
 		if n := r.calls("people.create"); b.Dead != 1 || n != 1 {
 			t.Errorf("batch %+v after %d tries", b, n)
 		}
@@ -79,7 +79,7 @@ func TestBudgetEndsInAnUnknownWrite(t *testing.T) {
 		r := newRig(t, rigOptions{sim: calm(), settings: brief})
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
 		r.sim.AddRule(icimstest.Rule{Route: "workflows.create", Fault: icimstest.Error500Before, Times: -1})
-		b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+		b := r.run(input.ToJob(job), input.Options{}, ana())
 		if n := r.calls("workflows.create"); b.Dead != 1 || n != 1 {
 			t.Errorf("batch %+v after %d tries", b, n)
 		}
@@ -94,7 +94,7 @@ func TestRetryBudgetIgnoresTheWorkersClock(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{sim: calm(), ahead: ahead, settings: func(s *worker.Settings) { s.RetryBudget = 30 * time.Minute }})
 			r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503, Times: 3})
-			b := r.run(tasks.Prospects, tasks.Options{}, ana())
+			b := r.run(input.Prospects, input.Options{}, ana())
 			if o := r.outcomes(b.ID)[0]; b.Created != 1 {
 				t.Errorf("batch %+v, outcome %+v", b, o)
 			}
@@ -105,7 +105,7 @@ func TestRetryBudgetIgnoresTheWorkersClock(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), ahead: -time.Hour, settings: func(s *worker.Settings) { s.RetryBudget = 200 * time.Millisecond }})
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503, Times: -1})
-		b := r.run(tasks.Prospects, tasks.Options{}, ana())
+		b := r.run(input.Prospects, input.Options{}, ana())
 		if o := r.outcomes(b.ID)[0]; b.Dead != 1 || o.Reason != store.ReasonBudgetSpent {
 			t.Errorf("batch %+v, outcome %+v", b, o)
 		}
@@ -120,7 +120,7 @@ func TestRandomFaults(t *testing.T) {
 	}}
 	r := newRig(t, rigOptions{sim: sim, settings: shortWaits})
 	const n = 300
-	b := r.run(tasks.ToJob(job), tasks.Options{}, people(n)...)
+	b := r.run(input.ToJob(job), input.Options{}, people(n)...)
 	if inv := r.sim.Invariants(); b.Dead != 0 || inv.People != n || inv.Workflows != n {
 		t.Errorf("batch %+v, %d people, %d workflows", b, inv.People, inv.Workflows)
 	}
@@ -131,7 +131,7 @@ func TestStoppedWorker(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: icimstest.Config{Seed: 3}, settings: shortWaits, conn: limited(200)})
 	const n = 200
-	id := r.send(tasks.ToJob(job), tasks.Options{}, people(n)...)
+	id := r.send(input.ToJob(job), input.Options{}, people(n)...)
 	r.eventually("some are done", func() bool { return r.sim.Invariants().Workflows > 20 })
 	r.worker.Stop()
 	live, err := r.ledger.Recovery.Live(t.Context(), customer)

@@ -19,6 +19,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 	"github.com/seekout/icims-export/worker/control"
 )
@@ -134,7 +135,7 @@ func (f *fleet) workers() map[string]store.Peer {
 // sendTo submits a batch of prospects.
 func (f *fleet) sendTo(customer string, n int) store.BatchID {
 	f.t.Helper()
-	receipt, err := f.producer.Enqueue(f.t.Context(), tasks.Batch{Customer: customer, Target: tasks.Prospects, Candidates: tasks.Candidates(people(n)...)})
+	receipt, err := f.producer.Enqueue(f.t.Context(), input.Batch{Customer: customer, Target: input.Prospects, Candidates: input.Candidates(people(n)...)})
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // check returns the kinds of violations that `icims-export check` finds for a customer.
@@ -93,7 +94,7 @@ func TestForgedTaskIsRefused(t *testing.T) {
 func TestPayloadsOfEarlierVersionsAreExported(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
-	id := r.send(tasks.ToJob(job), tasks.Options{}, people(2)...)
+	id := r.send(input.ToJob(job), input.Options{}, people(2)...)
 	exports := r.outcomes(id)
 	for i, e := range exports {
 		ref := store.Ref{Customer: customer, Export: e.Export}
@@ -131,7 +132,7 @@ func TestForgedPersonIsIgnored(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{sim: calm(), stopped: true})
 			victim := r.tenant.AddPerson(map[string]any{"firstname": "Somebody", "lastname": "Else", "email": "victim@example.com"})
-			id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+			id := r.send(input.ToJob(job), input.Options{}, ana())
 			record := "ix:{" + customer + "}:x:" + r.outcomes(id)[0].Export
 			r.must(r.redis.HSet(t.Context(), record, "pe", victim, "pm", "u").Err())
 			if proof != "" {
@@ -183,13 +184,13 @@ func TestForgedKnownPersonIsIgnored(t *testing.T) {
 		r := newRig(t, rigOptions{sim: calm()})
 		other := people(1)[0]
 		other.ID, other.Email = "c-other", "other@example.com"
-		made := r.outcomes(r.run(tasks.Prospects, tasks.Options{}, other).ID)[0].Person
+		made := r.outcomes(r.run(input.Prospects, input.Options{}, other).ID)[0].Person
 		victim := r.tenant.AddPerson(stranger)
 		r.tenant.Merge(made, victim)
 		value, err := r.redis.Get(t.Context(), known(r, other.Email)).Result()
 		r.must(err)
 		r.must(r.redis.Set(t.Context(), known(r, ana().Email), value, time.Hour).Err())
-		untouched(t, r, victim, r.run(tasks.ToJob(job), tasks.Options{}, ana()))
+		untouched(t, r, victim, r.run(input.ToJob(job), input.Options{}, ana()))
 	})
 	for name, proof := range map[string]string{"without a proof": "", "with a foreign proof": "aaaaaaaaaaaaaaaa"} {
 		forge := func(r *rig, person, workflow int64) {
@@ -206,7 +207,7 @@ func TestForgedKnownPersonIsIgnored(t *testing.T) {
 			merged := r.tenant.AddPerson(map[string]any{"firstname": "Some", "lastname": "Body", "email": "body@example.com"})
 			r.tenant.Merge(merged, victim)
 			forge(r, merged, 0)
-			untouched(t, r, victim, r.run(tasks.ToJob(job), tasks.Options{}, ana()))
+			untouched(t, r, victim, r.run(input.ToJob(job), input.Options{}, ana()))
 			if kinds := r.check(customer); kinds != store.ViolationForgedExport {
 				t.Errorf("the check found %q", kinds)
 			}
@@ -216,14 +217,14 @@ func TestForgedKnownPersonIsIgnored(t *testing.T) {
 			r := tenantRig(t, icimstest.Behavior{EmailView: icimstest.Hidden}, store.TenantProfile{})
 			victim := r.tenant.AddPerson(stranger)
 			forge(r, victim, 0)
-			untouched(t, r, victim, r.run(tasks.ToJob(job), tasks.Options{}, ana()))
+			untouched(t, r, victim, r.run(input.ToJob(job), input.Options{}, ana()))
 		})
 		t.Run("a missing workflow, "+name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{sim: calm()})
 			person := r.tenant.AddPerson(map[string]any{"firstname": ana().FirstName, "lastname": ana().LastName, "email": ana().Email})
 			forge(r, person, 4711)
-			b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+			b := r.run(input.ToJob(job), input.Options{}, ana())
 			if o := r.outcomes(b.ID)[0]; o.Person != person || o.Workflow == 4711 || len(r.tenant.Workflows()) != 1 {
 				t.Errorf("%+v", o)
 			}
@@ -236,7 +237,7 @@ func TestPersonOfAnEarlierVersionIsUsed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
 	person := r.tenant.AddPerson(map[string]any{"firstname": ana().FirstName, "lastname": ana().LastName, "email": ana().Email})
-	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+	id := r.send(input.ToJob(job), input.Options{}, ana())
 	export := r.outcomes(id)[0].Export
 	r.must(r.redis.HSet(t.Context(), "ix:{"+customer+"}:x:"+export, "pe", person, "pm", "c").Err())
 	r.start()
@@ -278,8 +279,8 @@ func TestChangedDestinationIsRefused(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{sim: calm(), stopped: true})
 			stranger := people(1)[0]
-			other := r.send(tasks.ToJob(1702), tasks.Options{}, stranger)
-			id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+			other := r.send(input.ToJob(1702), input.Options{}, stranger)
+			id := r.send(input.ToJob(job), input.Options{}, ana())
 			export := r.outcomes(id)[0].Export
 			k := keys{"ix:{" + customer + "}:b:" + local(id), "ix:{" + customer + "}:x:" + export, local(other), customer}
 			if err := forge(t.Context(), r.redis, k); err != nil {

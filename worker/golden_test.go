@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -22,12 +22,12 @@ func TestRequestsAsSent(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LookupBatch = 1 }})
 	c := ana()
-	c.WorkExperience = append(c.WorkExperience, tasks.WorkExperience{Employer: "Fabrikam", Title: "Analyst", Start: "2017", End: "2021-02-28"})
-	r.run(tasks.ToJob(job), tasks.Options{}, c)
+	c.WorkExperience = append(c.WorkExperience, input.WorkExperience{Employer: "Fabrikam", Title: "Analyst", Start: "2017", End: "2021-02-28"})
+	r.run(input.ToJob(job), input.Options{}, c)
 	c.LastName = "Duarte Lopes"
-	c.Phones = append(c.Phones, tasks.Phone{Number: "+1 425 555 0177", Type: "home"})
+	c.Phones = append(c.Phones, input.Phone{Number: "+1 425 555 0177", Type: "home"})
 	c.WorkExperience[0].Title = "Staff Data Engineer"
-	r.run(tasks.ToJob(job+1), included, c)
+	r.run(input.ToJob(job+1), included, c)
 
 	var got bytes.Buffer
 	for _, call := range r.sim.Calls() {

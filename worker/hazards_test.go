@@ -14,6 +14,7 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -107,7 +108,7 @@ func TestFailedAcksAreRepeated(t *testing.T) {
 		t.Fatalf("the rig has a %T", r.redis)
 	}
 	client.AddHook(acks)
-	id := r.send(tasks.ToJob(job), tasks.Options{}, people(5)...)
+	id := r.send(input.ToJob(job), input.Options{}, people(5)...)
 	r.start()
 	if b := r.finished(id); b.Created != 5 {
 		t.Errorf("batch %+v", b)
@@ -123,7 +124,7 @@ func TestFailedAcksAreRepeated(t *testing.T) {
 func TestTaskOptionsAvoidHazards(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
-	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+	id := r.send(input.ToJob(job), input.Options{}, ana())
 	export := r.outcomes(id)[0].Export
 	again := tasks.Export{Ref: store.Ref{Customer: customer, Export: export}, Queue: store.NormalQueue}
 	if err := tasks.NewQueues(r.redis, tasks.DefaultRetention).Enqueue(t.Context(), again); err != nil {
@@ -160,7 +161,7 @@ func TestCanceledTaskEndsOnce(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { shortWaits(s); s.CallTimeout = 250 * time.Millisecond }})
 			r.sim.AddRule(icimstest.Rule{Route: route, Fault: icimstest.Slow, Delay: 200 * time.Millisecond})
-			id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+			id := r.send(input.ToJob(job), input.Options{}, ana())
 			r.eventually("the call is under way", func() bool { return r.calls(route) == 1 })
 			if err := r.inspector().CancelProcessing(customer + ":" + r.outcomes(id)[0].Export); err != nil {
 				t.Fatal(err)
@@ -173,7 +174,7 @@ func TestCanceledTaskEndsOnce(t *testing.T) {
 func TestTaskWithoutHashIsReplaced(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
-	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+	id := r.send(input.ToJob(job), input.Options{}, ana())
 	lost := r.task(r.inspector().ListPendingTasks)
 	if n := r.redis.Del(t.Context(), "asynq:{"+express+"}:t:"+lost).Val(); n != 1 {
 		t.Fatalf("the task has %d hashes", n)
@@ -187,12 +188,12 @@ func TestDeletedQueueIsRestored(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
 	all := people(2)
-	r.run(tasks.Prospects, tasks.Options{}, all[0])
+	r.run(input.Prospects, input.Options{}, all[0])
 	r.eventually("the queue is empty", func() bool { left, _ := r.size(); return left == 0 })
 	if err := r.inspector().DeleteQueue(express, true); err != nil {
 		t.Fatal(err)
 	}
-	if b := r.run(tasks.Prospects, tasks.Options{}, all[1]); b.Created != 1 { // the same client
+	if b := r.run(input.Prospects, input.Options{}, all[1]); b.Created != 1 { // the same client
 		t.Errorf("batch %+v", b)
 	}
 	if listed, err := r.redis.SIsMember(t.Context(), "asynq:queues", express).Result(); !listed || err != nil {
@@ -208,7 +209,7 @@ func TestLaneStaysOpenWhileTasksWait(t *testing.T) {
 		s.RetryMin, s.RetryMax = 3*time.Second, 3*time.Second
 	}})
 	r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
-	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+	id := r.send(input.ToJob(job), input.Options{}, ana())
 	r.once(id)
 	if opened := strings.Count(r.logs.String(), "lane opened"); opened != 1 {
 		t.Errorf("the lane was opened %d times", opened)
@@ -228,7 +229,7 @@ func TestTheWebUIBreaksNothing(t *testing.T) {
 		t.Helper()
 		r := newRig(t, rigOptions{sim: calm(), settings: waiting})
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		id := r.send(input.ToJob(job), input.Options{}, ana())
 		return r, id, r.task(r.inspector().ListRetryTasks)
 	}
 
@@ -263,8 +264,8 @@ func TestTheWebUIBreaksNothing(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		all := people(30)
-		bulk, few := r.send(tasks.Prospects, tasks.Options{}, all...), people(32)[30:]
-		small := r.send(tasks.Prospects, tasks.Options{}, few...)
+		bulk, few := r.send(input.Prospects, input.Options{}, all...), people(32)[30:]
+		small := r.send(input.Prospects, input.Options{}, few...)
 		if n, err := r.inspector().ArchiveAllPendingTasks(tasks.QueueName(customer, store.NormalQueue)); n != 30 || err != nil {
 			t.Fatalf("archived %d, %v", n, err)
 		}
@@ -282,7 +283,7 @@ func TestTheWebUIBreaksNothing(t *testing.T) {
 	t.Run("a paused queue counts no attempt", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		id := r.send(input.ToJob(job), input.Options{}, ana())
 		if err := r.inspector().PauseQueue(express); err != nil {
 			t.Fatal(err)
 		}
@@ -307,7 +308,7 @@ func TestTheWebUIBreaksNothing(t *testing.T) {
 func TestClaimWithoutTaskIsFound(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
-	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+	id := r.send(input.ToJob(job), input.Options{}, ana())
 	export := r.outcomes(id)[0].Export
 	r.kill(export, store.ExpressQueue, 0)
 	ctx, queue, task := t.Context(), "asynq:{"+express+"}:", customer+":"+export

@@ -12,6 +12,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker/intake"
 )
 
@@ -26,9 +27,9 @@ func (r *rig) enqueue(task *asynq.Task, options ...asynq.Option) *asynq.TaskInfo
 }
 
 // intakeTask is a sealed task with a candidate.
-func (r *rig) intakeTask(c tasks.Candidate, options ...asynq.Option) *asynq.Task {
+func (r *rig) intakeTask(c input.Candidate, options ...asynq.Option) *asynq.Task {
 	r.t.Helper()
-	task, err := tasks.NewTask(r.ledger.Keys(), tasks.Order{Customer: customer, Target: tasks.ToJob(job), Candidate: c}, options...)
+	task, err := tasks.NewTask(r.ledger.Keys(), tasks.Order{Customer: customer, Target: input.ToJob(job), Candidate: c}, options...)
 	if err != nil {
 		r.t.Fatal(err)
 	}

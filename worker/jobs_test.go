@@ -10,7 +10,7 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -86,7 +86,7 @@ func TestTitlesYieldToSmallBatches(t *testing.T) {
 	// At this pace the titles take a minute.
 	r, l := listing(t, 3000, rigOptions{conn: func(c *store.Connection) { c.Limits.CallsPerSecond, c.Limits.Burst = 50, 4 }})
 	r.jobs(l, jobs.Query{Wait: patience})
-	r.run(tasks.ToJob(job), tasks.Options{}, ana())
+	r.run(input.ToJob(job), input.Options{}, ana())
 	if a := r.jobs(l, jobs.Query{}); !a.Refreshing || a.Titles.Pending == 0 {
 		t.Errorf("an export waits until titles are read: %+v", a.Titles)
 	}

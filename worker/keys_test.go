@@ -9,7 +9,7 @@ import (
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // tableOfKeys reads the keys in docs/redis-keys.md and their lifetimes.
@@ -46,8 +46,8 @@ func TestKeyTableIsComplete(t *testing.T) {
 	}
 	r := newRig(t, rigOptions{sim: calm()})
 	bulk := people(60)
-	r.run(tasks.ToJob(job), tasks.Options{}, bulk...)
-	wrong := r.run(tasks.ToJob(99999), tasks.Options{}, ana())
+	r.run(input.ToJob(job), input.Options{}, bulk...)
+	wrong := r.run(input.ToJob(99999), input.Options{}, ana())
 	if wrong.Dead != 1 {
 		t.Errorf("%+v", wrong)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -189,7 +189,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 			s.RetryMin, s.RetryMax = 40*time.Minute, 40*time.Minute
 		}})
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		id := r.send(input.ToJob(job), input.Options{}, ana())
 		r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
 		if rest := time.Until(r.wants()); rest < 5*time.Minute || rest > 10*time.Minute {
 			t.Errorf("the next lane is due in %s", rest)
@@ -208,7 +208,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 			s.RetryMin, s.RetryMax = 40*time.Minute, 40*time.Minute
 		}})
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
-		r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		r.send(input.ToJob(job), input.Options{}, ana())
 		r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
 		r.must(r.redis.ZAdd(t.Context(), "ix:lanes", redis.Z{Score: 1, Member: customer}).Err())
 		r.eventually("the customer has no lane again", func() bool { return time.Until(r.wants()) > 5*time.Minute })
@@ -221,7 +221,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.Error429Bare})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, people(30)...)
+		id := r.send(input.ToJob(job), input.Options{}, people(30)...)
 		r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
 		r.eventually("the customer has no lane until then", func() bool { return time.Until(r.wants()) > 20*time.Second })
 		if rest := time.Until(r.wants()); rest > time.Minute {
@@ -241,7 +241,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 	t.Run("a customer without work is removed from the list", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneIdle = 10 * time.Millisecond }})
-		r.run(tasks.Prospects, tasks.Options{}, ana())
+		r.run(input.Prospects, input.Options{}, ana())
 		r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
 		if at := r.wants(); !at.IsZero() {
 			t.Errorf("the next lane is due at %s", at)
@@ -254,7 +254,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 		all := people(60)
 		var last store.BatchID
 		for i, c := range all {
-			last = r.send(tasks.Prospects, tasks.Options{}, c)
+			last = r.send(input.Prospects, input.Options{}, c)
 			if i%3 == 0 { // a lane that has just become idle
 				r.finished(last)
 			}
@@ -311,7 +311,7 @@ func TestNothingIsWrittenAfterAPause(t *testing.T) {
 func nothingIsWrittenAfter(t *testing.T, pause func(*rig, store.Pause)) {
 	t.Helper()
 	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneIdle = time.Hour }})
-	r.run(tasks.ToJob(job), tasks.Options{}, people(1)...) // the lane is open now
+	r.run(input.ToJob(job), input.Options{}, people(1)...) // the lane is open now
 	r.eventually("its permits are returned", func() bool {
 		n, err := r.redis.ZCard(t.Context(), "ix:{"+customer+"}:flying").Result()
 		r.must(err)
@@ -323,9 +323,9 @@ func nothingIsWrittenAfter(t *testing.T, pause func(*rig, store.Pause)) {
 	const n = 18
 	var batches []store.BatchID
 	for _, c := range people(n + 1)[1:] {
-		batches = append(batches, r.send(tasks.ToJob(job), tasks.Options{}, c)) // one at a time, through the express queue
+		batches = append(batches, r.send(input.ToJob(job), input.Options{}, c)) // one at a time, through the express queue
 	}
-	large := r.send(tasks.ToJob(job), tasks.Options{}, people(n + 1 + 40)[n+1:]...)
+	large := r.send(input.ToJob(job), input.Options{}, people(n + 1 + 40)[n+1:]...)
 	r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
 	if made := r.sim.CallCount() - calls; made != 0 {
 		t.Errorf("%d calls after the pause", made)
@@ -370,7 +370,7 @@ func TestPausedCustomers(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		r.pause(store.Pause{By: "maria", Why: "their go-live"})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, people(30)...)
+		id := r.send(input.ToJob(job), input.Options{}, people(30)...)
 		r.eventually("the worker has seen it", func() bool { return time.Until(r.wants()) > 5*time.Minute })
 		if left, _ := r.size(); left != 30 || r.sim.CallCount() != 0 || r.logs.Count("lane opened") != 0 {
 			t.Errorf("%d tasks, %d calls, %d lanes", left, r.sim.CallCount(), r.logs.Count("lane opened"))
@@ -390,7 +390,7 @@ func TestPausedCustomers(t *testing.T) {
 	t.Run("a pause stops a batch without canceling calls", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), conn: limited(20)})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, people(80)...)
+		id := r.send(input.ToJob(job), input.Options{}, people(80)...)
 		r.eventually("the batch is in progress", func() bool { return r.calls("people.create") > 3 })
 		r.pause(store.Pause{By: "maria", Why: "too loud"})
 		r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
@@ -415,15 +415,15 @@ func TestPausedCustomers(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		r.pause(store.Pause{By: "maria", Why: "a moment", Until: time.Now().Add(3 * time.Second)})
-		r.once(r.send(tasks.ToJob(job), tasks.Options{}, ana()))
+		r.once(r.send(input.ToJob(job), input.Options{}, ana()))
 	})
 
 	t.Run("exports deferred until the end of a pause run on an early resume", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneIdle = time.Hour }})
-		r.run(tasks.ToJob(job), tasks.Options{}, ana()) // the lane is open now
+		r.run(input.ToJob(job), input.Options{}, ana()) // the lane is open now
 		r.pause(store.Pause{By: "maria", Why: "a while", Until: time.Now().Add(time.Hour)})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, people(120)...)
+		id := r.send(input.ToJob(job), input.Options{}, people(120)...)
 		r.eventually("the lane closes", func() bool { return strings.Contains(r.logs.String(), "lane closed") })
 		r.resume()
 		if b := r.finished(id); b.Moving() != 0 {
@@ -433,7 +433,7 @@ func TestPausedCustomers(t *testing.T) {
 	t.Run("a queue paused in asynq's web UI keeps no lane open", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		id := r.send(input.ToJob(job), input.Options{}, ana())
 		r.must(r.inspector().PauseQueue(express))
 		r.start()
 		r.eventually("the customer has no lane", func() bool { return r.wants().After(time.Now()) })

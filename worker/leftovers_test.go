@@ -13,13 +13,14 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
 func TestPauseFinishesBegunExports(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), conn: limited(2)})
-	id := r.send(tasks.ToJob(job), tasks.Options{}, people(1)...)
+	id := r.send(input.ToJob(job), input.Options{}, people(1)...)
 	r.eventually("a person is made", func() bool { return r.calls("people.create") == 1 })
 	r.pause(store.Pause{By: "maria", Why: "too loud"})
 	r.eventually("the person is linked to the job while the customer is paused", func() bool { return r.calls("workflows.create") == 1 })
@@ -46,7 +47,7 @@ func TestManuallyRunTaskRunsWhileOthersWait(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.RetryMin, s.RetryMax = 40*time.Minute, 40*time.Minute }})
 	r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503, Times: 1})
-	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+	id := r.send(input.ToJob(job), input.Options{}, ana())
 	r.eventually("the customer has no lane", func() bool { return time.Until(r.wants()) > 5*time.Minute && r.logs.Count("lane closed") == 1 })
 	r.must(r.inspector().RunTask(express, tasks.TaskID(store.Ref{Customer: customer, Export: r.outcomes(id)[0].Export})))
 	if b := r.finished(id); b.Created != 1 {
@@ -81,7 +82,7 @@ func TestAcceptedExportsAreAnnouncedAfterCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	client, _ := r.redis.(*redis.Client)
 	client.AddHook(cancelAfterAccept{cancel})
-	_, _ = r.producer.Enqueue(ctx, tasks.Batch{Customer: customer, Target: tasks.ToJob(job), Candidates: tasks.Candidates(ana())})
+	_, _ = r.producer.Enqueue(ctx, input.Batch{Customer: customer, Target: input.ToJob(job), Candidates: input.Candidates(ana())})
 	if live, err := r.ledger.Recovery.Live(t.Context(), customer); live != 1 || err != nil {
 		t.Fatalf("%d exports are moving, %v", live, err)
 	}
@@ -119,7 +120,7 @@ func TestAckSurvivesRedisRestart(t *testing.T) {
 	h.left.Store(1)
 	client, _ := r.redis.(*redis.Client)
 	client.AddHook(h)
-	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+	id := r.send(input.ToJob(job), input.Options{}, ana())
 	r.start()
 	r.finished(id)
 	ended := time.Now()
@@ -141,9 +142,9 @@ func TestReserveServesOnlySmallBatches(t *testing.T) {
 		c.Limits = store.Limits{CallsPerSecond: 100, Burst: 10, InFlight: 16, CallsPerDay: 300, ExpressReserve: 95}
 	}})
 	all := people(701)
-	r.send(tasks.Prospects, tasks.Options{}, all[1:]...)
+	r.send(input.Prospects, input.Options{}, all[1:]...)
 	r.eventually("only the reserve is left", func() bool { return r.logs.Count("lane closed") > 0 && !r.wants().Before(time.Now()) })
-	id := r.send(tasks.Prospects, tasks.Options{}, all[0])
+	id := r.send(input.Prospects, input.Options{}, all[0])
 	r.eventually("the small batch ends", func() bool {
 		info, err := r.inspector().GetQueueInfo(tasks.QueueName(customer, store.NormalQueue))
 		r.must(err)

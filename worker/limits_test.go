@@ -8,7 +8,7 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/quota"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -19,7 +19,7 @@ func TestLastCallsOfTheDayAreUsed(t *testing.T) {
 		sim: calm(), conn: func(c *store.Connection) { c.Limits.CallsPerDay = budget },
 		settings: func(s *worker.Settings) { s.LaneConcurrency = handlers },
 	})
-	id := r.send(tasks.Prospects, tasks.Options{}, people(100)...)
+	id := r.send(input.Prospects, input.Options{}, people(100)...)
 	r.eventually("the lane closes", func() bool { return strings.Contains(r.logs.String(), "lane closed") })
 	// The last call may have been returned unused by an export as the lane closed.
 	if n := r.sim.CallCount(); n > budget || n < budget-1 {
@@ -46,7 +46,7 @@ func TestRaisedLimitRunsDeferredExports(t *testing.T) {
 		sim: calm(), conn: func(c *store.Connection) { c.Limits.CallsPerDay = lookUpAndCreate },
 		settings: func(s *worker.Settings) { s.LaneIdle = time.Hour },
 	})
-	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+	id := r.send(input.ToJob(job), input.Options{}, ana())
 	r.eventually("the workflow is deferred", func() bool { return strings.Contains(r.logs.String(), `"outcome":"deferred"`) })
 	r.conn.Limits.CallsPerDay = 1_000_000
 	r.worker.SetConnections([]store.Connection{r.conn})

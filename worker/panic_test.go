@@ -19,7 +19,7 @@ import (
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -87,7 +87,7 @@ func TestPanicsOfAnExport(t *testing.T) {
 			t.Parallel()
 			p := &panicking{panics: c.panics}
 			r := newPanickingRig(t, p)
-			id := r.send(tasks.Prospects, tasks.Options{}, ana())
+			id := r.send(input.Prospects, input.Options{}, ana())
 			var letters []store.Outcome
 			r.eventually("the export is dead", func() bool { letters = r.outcomes(id); return len(letters) == 1 && letters[0].State == store.Dead })
 			if letters[0].Reason != store.ReasonPanicked {
@@ -121,7 +121,7 @@ func TestPanicsOfAnExport(t *testing.T) {
 		p := &panicking{after: true}
 		p.panics = func(req *http.Request) bool { return creates(req) && p.counted.Load() == 0 }
 		r := newPanickingRig(t, p)
-		b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+		b := r.run(input.ToJob(job), input.Options{}, ana())
 		if inv := r.sim.Invariants(); b.Created != 1 || inv.People != 1 || inv.Workflows != 1 {
 			t.Errorf("batch %+v, %d people, %d workflows", b, inv.People, inv.Workflows)
 		}
@@ -140,7 +140,7 @@ func TestPanicsOfAnExport(t *testing.T) {
 			return written.Load() && broken.Load()
 		}
 		r := newPanickingRig(t, p)
-		id := r.send(tasks.Prospects, tasks.Options{}, ana())
+		id := r.send(input.Prospects, input.Options{}, ana())
 		r.eventually("the export is dead", func() bool { o := r.outcomes(id); return len(o) == 1 && o[0].State == store.Dead })
 		if n := p.counted.Load(); n != 3 {
 			t.Errorf("it panicked %d times, want 3", n)
@@ -167,7 +167,7 @@ func TestPanicsOfAnExport(t *testing.T) {
 		r.worker = worker.New(r.redis, r.ledger, settings, hosts, zerolog.New(panickingLog{r.logs}))
 		r.worker.SetConnections([]store.Connection{r.conn})
 		r.start()
-		id := r.send(tasks.Prospects, tasks.Options{}, ana())
+		id := r.send(input.Prospects, input.Options{}, ana())
 		r.eventually("the export is dead", func() bool { o := r.outcomes(id); return len(o) == 1 && o[0].State == store.Dead })
 		if o := r.outcomes(id)[0]; o.Reason != store.ReasonPanicked || o.Person == 0 {
 			t.Errorf("outcome %+v", o)
@@ -186,11 +186,11 @@ func TestPanicsOfAnExport(t *testing.T) {
 		p := &panicking{}
 		p.panics = func(req *http.Request) bool { return creates(req) && p.counted.Load() < 40 }
 		r := newPanickingRig(t, p)
-		b := r.finished(r.send(tasks.Prospects, tasks.Options{}, people(60)...))
+		b := r.finished(r.send(input.Prospects, input.Options{}, people(60)...))
 		if b.Created+b.Dead != 60 || b.Created == 0 {
 			t.Errorf("batch %+v", b)
 		}
-		later := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+		later := r.run(input.ToJob(job), input.Options{}, ana())
 		if later.Created != 1 {
 			t.Errorf("a later batch: %+v", later)
 		}
@@ -201,7 +201,7 @@ func TestPanicsOfAnExport(t *testing.T) {
 		broken := atomic.Bool{}
 		broken.Store(true)
 		r := newPanickingRig(t, &panicking{panics: func(*http.Request) bool { return broken.Load() }})
-		id := r.send(tasks.Prospects, tasks.Options{}, ana())
+		id := r.send(input.Prospects, input.Options{}, ana())
 		r.eventually("the export is dead", func() bool { o := r.outcomes(id); return len(o) == 1 && o[0].State == store.Dead })
 		broken.Store(false)
 		service := admin.New(admin.Config{Redis: r.redis, Ledger: r.ledger})

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -21,8 +21,8 @@ func TestUnreadablePayloadIsRestored(t *testing.T) {
 	candidates := people(2)
 	send := func() store.BatchID {
 		t.Helper()
-		receipt, err := r.producer.Enqueue(t.Context(), tasks.Batch{
-			Customer: customer, IdempotencyKey: "k", Target: tasks.ToJob(job), Candidates: tasks.Candidates(candidates...),
+		receipt, err := r.producer.Enqueue(t.Context(), input.Batch{
+			Customer: customer, IdempotencyKey: "k", Target: input.ToJob(job), Candidates: input.Candidates(candidates...),
 		})
 		if err != nil {
 			t.Fatal(err)

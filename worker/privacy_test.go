@@ -10,7 +10,7 @@ import (
 
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store/redistest"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // personalValues are parts of ana's data, and the password. They must appear only in the requests
@@ -32,7 +32,7 @@ func TestPersonalDataIsSealed(t *testing.T) {
 			t.Errorf("%s: personal data in clear in %v", when, keys)
 		}
 	}
-	id := r.send(tasks.ToJob(job), tasks.Options{}, people(300)...)
+	id := r.send(input.ToJob(job), input.Options{}, people(300)...)
 	scan("queued")
 	r.start()
 

@@ -11,6 +11,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // readBack reads up to n exported people back, and returns the result and the plan.
@@ -53,7 +54,7 @@ func (r *rig) figures() store.ReadBack {
 func TestReadBackFindsEachFieldThatArrived(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
-	r.run(tasks.ToJob(job), tasks.Options{}, people(10)...)
+	r.run(input.ToJob(job), input.Options{}, people(10)...)
 	v, plan := r.readBack(10)
 	if plan.People != 10 || plan.Workflows != 10 || plan.Calls != 20 || v.MaxCalls != 20 || v.Calls != 20 || r.sim.CallCount() != 20 {
 		t.Errorf("planned %+v, %d calls reported, %d made", plan, v.Calls, r.sim.CallCount())
@@ -78,7 +79,7 @@ func TestReadBackFindsEachFieldThatArrived(t *testing.T) {
 func TestReadBackReportsChangedAndMissingFields(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
-	r.run(tasks.ToJob(job), tasks.Options{}, people(10)...)
+	r.run(input.ToJob(job), input.Options{}, people(10)...)
 	r.readBack(10)
 	for i, p := range r.tenant.People() {
 		change := map[string]any{"education": nil} // of all
@@ -117,7 +118,7 @@ func TestReadBackReportsChangedAndMissingFields(t *testing.T) {
 func TestReadBackReportsMissingPeople(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
-	b := r.run(tasks.ToJob(job), tasks.Options{}, people(4)...)
+	b := r.run(input.ToJob(job), input.Options{}, people(4)...)
 	outcomes := r.outcomes(b.ID)
 	r.tenant.Purge(outcomes[0].Person)
 	r.tenant.Merge(outcomes[1].Person, outcomes[2].Person)
@@ -139,7 +140,7 @@ func TestReadBackReportsMissingPeople(t *testing.T) {
 func TestReadBackChecksPresenceWithoutDigests(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
-	r.run(tasks.ToJob(job), tasks.Options{}, people(3)...)
+	r.run(input.ToJob(job), input.Options{}, people(3)...)
 	for _, key := range r.sentKeys() {
 		r.must(r.redis.Del(t.Context(), key).Err())
 	}
@@ -164,7 +165,7 @@ func TestReadBackCountsWhatAnUpdateSent(t *testing.T) {
 	r := newRig(t, rigOptions{sim: calm()})
 	c := ana()
 	r.tenant.AddPerson(map[string]any{"firstname": "Anna", "lastname": c.LastName, "email": c.Email})
-	r.run(tasks.Prospects, tasks.Options{}, c)
+	r.run(input.Prospects, input.Options{}, c)
 	v, _ := r.readBack(1)
 	got := slices.Sorted(maps.Keys(fates(v.Report)))
 	want := []readback.Field{readback.FirstName, readback.LinkedIn, readback.Phones}
@@ -176,7 +177,7 @@ func TestReadBackCountsWhatAnUpdateSent(t *testing.T) {
 func TestReadBackStopsWithoutQuota(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), tenant: func(c *icimstest.TenantConfig) { c.DailyLimit = 20 }})
-	r.run(tasks.ToJob(job), tasks.Options{}, people(5)...)
+	r.run(input.ToJob(job), input.Options{}, people(5)...)
 	v, plan := r.readBack(5)
 	if !plan.Short() || v.Report.Result != readback.ResultIncomplete || v.Report.Stopped != "icims_quota_exhausted" || v.Report.Remedy == "" || r.sim.CallCount() != 0 {
 		t.Errorf("%d calls, %+v, %+v", r.sim.CallCount(), plan, v)
@@ -189,7 +190,7 @@ func TestReadBackStopsWithoutQuota(t *testing.T) {
 func TestReadBackStopsOnRefusedCredentials(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
-	r.run(tasks.ToJob(job), tasks.Options{}, people(5)...)
+	r.run(input.ToJob(job), input.Options{}, people(5)...)
 	r.tenant.SetPassword("another")
 	v, _ := r.readBack(5)
 	if v.Report.Stopped != "icims_credentials" || r.sim.CallCount() != 1 || len(v.Report.People.Gone) != 0 {
@@ -200,7 +201,7 @@ func TestReadBackStopsOnRefusedCredentials(t *testing.T) {
 func TestReadBackStoresNoPersonalData(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
-	r.run(tasks.ToJob(job), tasks.Options{}, people(20)...)
+	r.run(input.ToJob(job), input.Options{}, people(20)...)
 	for _, p := range r.tenant.People() {
 		r.tenant.Change(p.ID, map[string]any{"lastname": "Duarte-Telltale"})
 	}
@@ -236,7 +237,7 @@ func TestReadBackStoresNoPersonalData(t *testing.T) {
 func TestReadBackFindsFieldsThatWereNeverStored(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), tenant: func(c *icimstest.TenantConfig) { c.UnstoredFields = []string{"education", "field51001"} }})
-	r.run(tasks.ToJob(job), tasks.Options{}, people(6)...)
+	r.run(input.ToJob(job), input.Options{}, people(6)...)
 	v, _ := r.readBack(6)
 	for _, c := range v.Report.Fields {
 		lost := c.Field == readback.Education || c.Field == readback.LinkedIn
@@ -268,7 +269,7 @@ func TestReadBackFindsAStatusThatIsIgnored(t *testing.T) {
 			r := newRig(t, rigOptions{sim: behaving(icimstest.Behavior{StatusByValue: c.behaviour}), conn: func(conn *store.Connection) {
 				conn.Profile.KeepsStatus = store.Yes // as verified
 			}})
-			b := r.run(tasks.ToJob(job), tasks.Options{}, people(8)...)
+			b := r.run(input.ToJob(job), input.Options{}, people(8)...)
 			if b.Created != 8 {
 				t.Fatalf("%+v", b)
 			}
@@ -296,7 +297,7 @@ func TestReadBackFindsAStatusThatIsIgnored(t *testing.T) {
 func TestReadBackDetectsNewlyIgnoredStatus(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
-	b := r.run(tasks.ToJob(job), tasks.Options{}, people(6)...)
+	b := r.run(input.ToJob(job), input.Options{}, people(6)...)
 	r.readBack(6)
 	if f := r.figures().Fields["workflow_status"]; f.Share != 1 || f.Lost() {
 		t.Errorf("%+v", f)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -88,7 +88,7 @@ func TestTenantsDiffer(t *testing.T) {
 				c.seed(r)
 			}
 			r.start()
-			b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+			b := r.run(input.ToJob(job), input.Options{}, ana())
 			o := r.outcomes(b.ID)[0]
 			if o.State != store.Done || o.Warnings != c.warnings {
 				t.Fatalf("outcome %+v, want warnings %q\n%s", o, c.warnings, r.logs.Tail())
@@ -123,7 +123,7 @@ func TestTenantCacheSavesCalls(t *testing.T) {
 		settings: func(s *worker.Settings) { s.LaneConcurrency = 1 },
 	})
 	const n = 100
-	b := r.run(tasks.Prospects, tasks.Options{}, people(n)...)
+	b := r.run(input.Prospects, input.Options{}, people(n)...)
 	// Three refusals of the collection and one of the phone type, at most one per call.
 	if creates := r.calls("people.create"); b.Created != n || creates > n+4 {
 		t.Errorf("%d POSTs for %d people: %+v", creates, n, b)
@@ -134,31 +134,31 @@ func TestDeath(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
 		name   string
-		target tasks.Target
+		target input.Target
 		tenant func(*icimstest.TenantConfig)
 		rule   *icimstest.Rule
 		reason store.Reason
 	}{
-		{name: "a job that does not exist", target: tasks.ToJob(99), reason: store.ReasonJobNotFound},
+		{name: "a job that does not exist", target: input.ToJob(99), reason: store.ReasonJobNotFound},
 		{
-			name: "a required field that the candidate lacks", target: tasks.Prospects,
+			name: "a required field that the candidate lacks", target: input.Prospects,
 			tenant: func(c *icimstest.TenantConfig) {
 				c.Required = append(c.Required, "firstname", "lastname", "email", "middlename")
 			},
 			reason: "icims_field_required",
 		},
 		{
-			name: "a forbidden record", target: tasks.ToJob(job),
+			name: "a forbidden record", target: input.ToJob(job),
 			rule:   &icimstest.Rule{Route: "workflows.create", Times: -1, Fault: icimstest.AccessDenied404},
 			reason: "icims_access_denied",
 		},
 		{
-			name: "redirects for longer than the budget", target: tasks.Prospects,
+			name: "redirects for longer than the budget", target: input.Prospects,
 			rule:   &icimstest.Rule{Route: "search.people", Times: -1, Fault: icimstest.RedirectElsewhere},
 			reason: "icims_redirected",
 		},
 		{
-			name: "iCIMS failing for longer than the budget", target: tasks.Prospects,
+			name: "iCIMS failing for longer than the budget", target: input.Prospects,
 			rule:   &icimstest.Rule{Route: "search.people", Times: -1, Fault: icimstest.StatusBefore, Status: 503},
 			reason: store.ReasonBudgetSpent,
 		},
@@ -170,13 +170,13 @@ func TestDeath(t *testing.T) {
 			if c.rule != nil {
 				r.sim.AddRule(*c.rule)
 			}
-			b := r.run(c.target, tasks.Options{}, ana())
+			b := r.run(c.target, input.Options{}, ana())
 			if o := r.outcomes(b.ID)[0]; b.Dead != 1 || o.Reason != c.reason {
 				t.Errorf("batch %+v, outcome %+v, want %s", b, o, c.reason)
 			}
 			// A dead export does not block the candidate's next one.
 			if c.rule == nil && c.tenant == nil {
-				if b := r.run(tasks.Prospects, tasks.Options{}, ana()); b.Created != 1 {
+				if b := r.run(input.Prospects, input.Options{}, ana()); b.Created != 1 {
 					t.Errorf("export after the death: %+v", b)
 				}
 			}
@@ -189,7 +189,7 @@ func TestRejectedCredentials(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
 	r.tenant.SetPassword("changed by the customer")
-	id := r.send(tasks.Prospects, tasks.Options{}, people(50)...)
+	id := r.send(input.Prospects, input.Options{}, people(50)...)
 	r.eventually("the lane closes", func() bool { return strings.Contains(r.logs.String(), `"why":"icims_credentials"`) })
 	r.eventually("the log says so in a sentence", func() bool {
 		return strings.Contains(r.logs.String(), "refuses the credentials of the connection")
@@ -251,7 +251,7 @@ func TestEitherWorldStatusWarningsAreRight(t *testing.T) {
 				r.tenant.AddWorkflow(r.tenant.AddPerson(existing(map[string]any{"email": "else@example.com"})), job, right)
 			}
 			r.sim.AddRule(w.rule)
-			b := r.run(tasks.ToJob(job), tasks.Options{}, people(n)...)
+			b := r.run(input.ToJob(job), input.Options{}, people(n)...)
 			r.ended(b, n, 0, 0)
 			status := map[int64]string{}
 			for _, f := range r.tenant.Workflows() {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -20,7 +20,7 @@ func TestPeopleWithOtherSpellingAreFound(t *testing.T) {
 		r.tenant.AddPerson(existing(map[string]any{"email": strings.ToUpper(c.Email)}))
 	}
 	r.start()
-	if b := r.run(tasks.Prospects, tasks.Options{}, candidates...); b.Updated != 45 {
+	if b := r.run(input.Prospects, input.Options{}, candidates...); b.Updated != 45 {
 		t.Errorf("batch %+v", b)
 	}
 	r.clean()
@@ -36,7 +36,7 @@ func TestMissingRightAffectsOnlyItsExports(t *testing.T) {
 		candidates := people(60)
 		r.tenant.AddPerson(existing(map[string]any{"email": candidates[30].Email}))
 		r.start()
-		b := r.run(tasks.ToJob(job), tasks.Options{}, candidates...)
+		b := r.run(input.ToJob(job), input.Options{}, candidates...)
 		o := r.outcomes(b.ID)[30]
 		// Other calls succeed, so also a 403 is about the right to change people.
 		left := b.Updated == 1 && o.Workflow != 0 && o.Warnings == "update_refused"
@@ -55,7 +55,7 @@ func TestCandidateInTwoBatchesIsExportedOnce(t *testing.T) {
 	for i := range second {
 		second[i].Email = fmt.Sprintf("corrected-%d@example.com", i)
 	}
-	a, b := r.send(tasks.ToJob(job), tasks.Options{}, first...), r.send(tasks.ToJob(job), tasks.Options{}, second...)
+	a, b := r.send(input.ToJob(job), input.Options{}, first...), r.send(input.ToJob(job), input.Options{}, second...)
 	r.start()
 	one, two := r.finished(a), r.finished(b)
 	if one.Created+two.Created != 40 || one.Skipped+two.Skipped != 40 || r.sim.Invariants().People != 40 {
@@ -68,7 +68,7 @@ func TestDailyBudgetOutlivesProcesses(t *testing.T) {
 	t.Parallel()
 	const budget = 40
 	r := newRig(t, rigOptions{sim: calm(), stopped: true, conn: func(c *store.Connection) { c.Limits.CallsPerDay = budget }})
-	r.send(tasks.ToJob(job), tasks.Options{}, people(100)...)
+	r.send(input.ToJob(job), input.Options{}, people(100)...)
 	for _, source := range []string{"SeekOut", "Job Board", "Employee Referral"} {
 		r.conn.Source = source // any change closes the lane and opens another
 		w := r.newWorker(nil)
@@ -99,7 +99,7 @@ func TestStoppingWorkerKeepsItsExports(t *testing.T) {
 	r := newRig(t, rigOptions{sim: calm(), settings: slow})
 	// Longer than a worker may miss heartbeats.
 	r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.Slow, Delay: 14 * time.Second})
-	id := r.send(tasks.Prospects, tasks.Options{}, ana())
+	id := r.send(input.Prospects, input.Options{}, ana())
 	r.eventually("the call is under way", func() bool { return r.calls("people.create") == 1 })
 	other := r.newWorker(slow)
 	if err := other.Start(t.Context()); err != nil {

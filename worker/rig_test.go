@@ -19,6 +19,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -163,10 +164,10 @@ func (r *rig) start() {
 }
 
 // send submits a batch and expects every row to be accepted.
-func (r *rig) send(target tasks.Target, options tasks.Options, candidates ...tasks.Candidate) store.BatchID {
+func (r *rig) send(target input.Target, options input.Options, candidates ...input.Candidate) store.BatchID {
 	r.t.Helper()
-	receipt, err := r.producer.Enqueue(r.t.Context(), tasks.Batch{
-		Customer: customer, Target: target, Options: options, Candidates: tasks.Candidates(candidates...),
+	receipt, err := r.producer.Enqueue(r.t.Context(), input.Batch{
+		Customer: customer, Target: target, Options: options, Candidates: input.Candidates(candidates...),
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -201,7 +202,7 @@ func (r *rig) finished(id store.BatchID) store.Batch {
 }
 
 // run sends a batch and waits for its end.
-func (r *rig) run(target tasks.Target, options tasks.Options, candidates ...tasks.Candidate) store.Batch {
+func (r *rig) run(target input.Target, options input.Options, candidates ...input.Candidate) store.Batch {
 	r.t.Helper()
 	return r.finished(r.send(target, options, candidates...))
 }
@@ -241,24 +242,24 @@ func (r *rig) clean() {
 }
 
 // ana is a candidate with all groups of fields.
-func ana() tasks.Candidate {
-	return tasks.Candidate{
+func ana() input.Candidate {
+	return input.Candidate{
 		ID: "c-000123", FirstName: "Ana", LastName: "Duarte", Email: "ana.duarte@example.com",
-		Phones:         []tasks.Phone{{Number: "+1 425 555 0143", Type: "mobile"}},
+		Phones:         []input.Phone{{Number: "+1 425 555 0143", Type: "mobile"}},
 		LinkedInURL:    "https://www.linkedin.com/in/example",
-		WorkExperience: []tasks.WorkExperience{{Employer: "Contoso", Title: "Data Engineer", Start: "2021-03"}},
-		Education:      []tasks.Education{{School: "University of Porto", Degree: "Master of Science"}},
+		WorkExperience: []input.WorkExperience{{Employer: "Contoso", Title: "Data Engineer", Start: "2021-03"}},
+		Education:      []input.Education{{School: "University of Porto", Degree: "Master of Science"}},
 	}
 }
 
 // people returns candidates that differ in ID and email.
-func people(n int) []tasks.Candidate {
-	all := make([]tasks.Candidate, n)
+func people(n int) []input.Candidate {
+	all := make([]input.Candidate, n)
 	for i := range all {
 		c := ana()
 		c.ID = fmt.Sprintf("c-%06d", i)
 		c.Email = fmt.Sprintf("person-%06d@example.com", i)
-		c.Phones = []tasks.Phone{{Number: fmt.Sprintf("+1 425 555 %04d", i%10000), Type: "mobile"}}
+		c.Phones = []input.Phone{{Number: fmt.Sprintf("+1 425 555 %04d", i%10000), Type: "mobile"}}
 		all[i] = c
 	}
 	return all

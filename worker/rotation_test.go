@@ -12,6 +12,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 var rotated = flag.Int("rotated", 5000, "how many exports run while the sealing key is exchanged; 5,000 is what is promised")
@@ -40,7 +41,7 @@ func TestKeyRotationWhileExportsRun(t *testing.T) {
 	r.worker = r.newWorker(nil)
 	const quiet = "77" // a customer without work
 	check := sealAll(t, r.ledger, quiet)
-	first := r.send(tasks.ToJob(job), tasks.Options{}, people(*rotated/2)...)
+	first := r.send(input.ToJob(job), input.Options{}, people(*rotated/2)...)
 	r.start()
 	r.eventually("a part is done", func() bool {
 		b, err := r.ledger.Batches.Get(t.Context(), first)
@@ -65,7 +66,7 @@ func TestKeyRotationWhileExportsRun(t *testing.T) {
 	replaced := reseal().Replaced
 	// The producer has not reread the file, and may seal with the old key.
 	others := people(*rotated)[*rotated/2:]
-	second := r.send(tasks.ToJob(job), tasks.Options{}, others...)
+	second := r.send(input.ToJob(job), input.Options{}, others...)
 	replaced += reseal().Replaced
 	if replaced == 0 {
 		t.Error("nothing was resealed while the exports ran")

@@ -6,7 +6,7 @@ import (
 
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // If verification found that searches lag longer than the configured settle time, a write with a
@@ -24,7 +24,7 @@ func TestEitherWorldSearchesLagBehind(t *testing.T) {
 			sim.Faults.SearchLag = c.real
 			r := newRig(t, rigOptions{sim: sim, settings: shortWaits, conn: func(conn *store.Connection) { conn.Profile.SearchLag = c.known }})
 			r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.Error500After})
-			b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+			b := r.run(input.ToJob(job), input.Options{}, ana())
 			if inv := r.sim.Invariants(); b.Created != 1 || inv.People != 1 || inv.Workflows != 1 {
 				t.Errorf("batch %+v, %d people, %d workflows", b, inv.People, inv.Workflows)
 			}

@@ -19,7 +19,7 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker/limiter"
 )
 
@@ -131,13 +131,13 @@ func (w *world) run(sum *tally) {
 
 // makeCandidates returns the candidates and adds some to iCIMS. Some share an address or have
 // none.
-func (w *world) makeCandidates() []tasks.Candidate {
-	all := make([]tasks.Candidate, w.plan.candidates)
+func (w *world) makeCandidates() []input.Candidate {
+	all := make([]input.Candidate, w.plan.candidates)
 	for i := range all {
-		all[i] = tasks.Candidate{
+		all[i] = input.Candidate{
 			ID: fmt.Sprintf("c-%d", i), FirstName: "Ana", LastName: fmt.Sprintf("Duarte %d", i), Email: fmt.Sprintf("person-%d@example.com", i),
-			Phones:         []tasks.Phone{{Number: fmt.Sprintf("+1 425 555 %04d", i), Type: "mobile"}},
-			WorkExperience: []tasks.WorkExperience{{Employer: "Contoso", Title: "Engineer", Start: "2020"}},
+			Phones:         []input.Phone{{Number: fmt.Sprintf("+1 425 555 %04d", i), Type: "mobile"}},
+			WorkExperience: []input.WorkExperience{{Employer: "Contoso", Title: "Engineer", Start: "2020"}},
 		}
 		switch {
 		case i > 0 && i <= w.plan.shared:

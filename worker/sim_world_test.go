@@ -22,6 +22,7 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker/limiter"
 )
 
@@ -545,7 +546,7 @@ func (w *world) decide() {
 }
 
 // accept adds a batch to the ledger and schedules a task for each export.
-func (w *world) accept(spec store.BatchSpec, candidates []tasks.Candidate) store.BatchID {
+func (w *world) accept(spec store.BatchSpec, candidates []input.Candidate) store.BatchID {
 	ctx := context.Background()
 	w.setClock()
 	spec.Customer = "1234"
@@ -558,7 +559,7 @@ func (w *world) accept(spec store.BatchSpec, candidates []tasks.Candidate) store
 		p := tasks.Payload{Candidate: c}
 		if c.Email == "" {
 			p.Dummy = true
-			p.Candidate.Email = tasks.DummyEmail(int32(w.rng.IntN(40)), tasks.DefaultDummyDomain)
+			p.Candidate.Email = input.DummyEmail(int32(w.rng.IntN(40)), tasks.DefaultDummyDomain)
 		}
 		e := store.NewExport{
 			Export: w.keys.ExportID(string(id), c.ID), Candidate: c.ID,

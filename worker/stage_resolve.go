@@ -9,7 +9,7 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // resolveStage finds the candidate in iCIMS: no person yet, the person of an earlier attempt, or
@@ -69,7 +69,7 @@ func (s resolveStage) prove(ctx context.Context, x *export) error {
 
 // sameName distinguishes a person that this export created, before Redis lost the record, from a
 // stranger with the same dummy address.
-func sameName(p *icims.Person, c tasks.Candidate) bool {
+func sameName(p *icims.Person, c input.Candidate) bool {
 	return strings.EqualFold(p.FirstName, c.FirstName) && strings.EqualFold(p.LastName, c.LastName)
 }
 
@@ -150,7 +150,7 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 func (s resolveStage) replaceDummy(ctx context.Context, x *export) outcome {
 	for range maxDummies {
 		p := x.payload
-		p.Candidate.Email = tasks.DummyEmail(int32(uint32(s.retries.random()*(1<<32))), cmp.Or(s.conn.DummyDomain, s.settings.DummyDomain))
+		p.Candidate.Email = input.DummyEmail(int32(uint32(s.retries.random()*(1<<32))), cmp.Or(s.conn.DummyDomain, s.settings.DummyDomain))
 		free, err := s.ledger.Redraw(ctx, x.claim, s.ledger.Keys().EmailHash(x.ref.Customer, p.Candidate.Email), p.Encode())
 		if err != nil {
 			return ledgerFault(err)

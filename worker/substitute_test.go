@@ -14,6 +14,7 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -60,7 +61,7 @@ func (r *rig) killPaused(export string) {
 func (r *rig) sendRefused() (id store.BatchID, export string) {
 	r.t.Helper()
 	r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.StatusBefore, Status: 400, Code: 4, Times: -1})
-	id = r.send(tasks.ToJob(job), tasks.Options{}, ana())
+	id = r.send(input.ToJob(job), input.Options{}, ana())
 	return id, r.outcomes(id)[0].Export
 }
 
@@ -120,7 +121,7 @@ func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true, settings: func(s *worker.Settings) { s.RetryMin, s.RetryMax = time.Hour, time.Hour }})
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503, Times: 1})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		id := r.send(input.ToJob(job), input.Options{}, ana())
 		r.kill(r.outcomes(id)[0].Export, store.ExpressQueue, time.Second)
 		r.start()
 		if own, got := customer+":"+r.outcomes(id)[0].Export, r.task(r.inspector().ListRetryTasks); got == own {
@@ -143,7 +144,7 @@ func TestInterruptedExportsAreFoundOnce(t *testing.T) {
 	t.Run("while their customer is paused", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
-		all := r.outcomes(r.send(tasks.ToJob(job), tasks.Options{}, people(2)...))
+		all := r.outcomes(r.send(input.ToJob(job), input.Options{}, people(2)...))
 		r.pause(store.Pause{By: "maria", Why: "their go-live"})
 		r.killPaused(all[0].Export)
 		r.start()
@@ -164,12 +165,12 @@ func TestInterruptedExportsAreFoundOnce(t *testing.T) {
 		r := newRig(t, rigOptions{sim: calm(), stopped: true, settings: func(s *worker.Settings) { s.RetryMin, s.RetryMax = time.Hour, time.Hour }})
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503, Times: 1})
 		all := people(2)
-		id := r.send(tasks.ToJob(job), tasks.Options{}, all[0])
+		id := r.send(input.ToJob(job), input.Options{}, all[0])
 		r.kill(r.outcomes(id)[0].Export, store.ExpressQueue, time.Second)
 		r.start()
 		r.eventually("the first is retried in an hour", func() bool { return r.outcomes(id)[0].State == store.Retrying })
 		r.pause(store.Pause{By: "maria", Why: "their go-live"})
-		r.killPaused(r.outcomes(r.send(tasks.ToJob(job), tasks.Options{}, all[1]))[0].Export)
+		r.killPaused(r.outcomes(r.send(input.ToJob(job), input.Options{}, all[1]))[0].Export)
 		r.eventually("the second export is found", func() bool { return r.interrupted() > 1 })
 		if n := r.interrupted(); n != 2 {
 			t.Errorf("2 exports were found %d times", n)
@@ -186,7 +187,7 @@ func TestTheSweepDeletesArchivedTasksOfEndedExports(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm()})
 	r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.StatusBefore, Status: 400, Code: 4, Times: -1})
-	id := r.send(tasks.ToJob(job), tasks.Options{}, people(3)...)
+	id := r.send(input.ToJob(job), input.Options{}, people(3)...)
 	r.eventually("all are archived", func() bool { return len(r.archived()) == 3 })
 	r.worker.Stop()
 	all := r.outcomes(id)

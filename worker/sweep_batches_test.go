@@ -8,6 +8,7 @@ import (
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -19,7 +20,7 @@ func TestTheSweepClosesAbandonedBatches(t *testing.T) {
 	// The size of a batch is known after 1,000 rows.
 	const before = 1_001
 	candidates := people(before + 1)
-	batch := tasks.Batch{Customer: customer, Target: tasks.Prospects, IdempotencyKey: "k", Candidates: func(yield func(tasks.Candidate, error) bool) {
+	batch := input.Batch{Customer: customer, Target: input.Prospects, IdempotencyKey: "k", Candidates: func(yield func(input.Candidate, error) bool) {
 		for i, c := range candidates {
 			if i == before {
 				<-goOn // hangs or is killed

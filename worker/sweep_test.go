@@ -11,6 +11,7 @@ import (
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 func TestSweep(t *testing.T) {
@@ -19,7 +20,7 @@ func TestSweep(t *testing.T) {
 	t.Run("exports with lost tasks get new ones", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, people(60)...)
+		id := r.send(input.ToJob(job), input.Options{}, people(60)...)
 		if n, err := asynq.NewInspectorFromRedisClient(r.redis).DeleteAllPendingTasks(tasks.QueueName(customer, store.NormalQueue)); n != 60 || err != nil {
 			t.Fatalf("deleted %d tasks, %v", n, err)
 		}
@@ -34,7 +35,7 @@ func TestSweep(t *testing.T) {
 	t.Run("exports of a killed worker continue after their leases without counting an attempt", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, people(5)...)
+		id := r.send(input.ToJob(job), input.Options{}, people(5)...)
 		for _, o := range r.outcomes(id) {
 			r.kill(o.Export, store.ExpressQueue, time.Second)
 		}
@@ -52,7 +53,7 @@ func TestSweep(t *testing.T) {
 		t.Parallel()
 		slow := func(c *store.Connection) { c.Limits.CallsPerSecond, c.Limits.Burst = 20, 1 }
 		r := newRig(t, rigOptions{sim: calm(), stopped: true, conn: slow})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, people(1000)...) // 100 s of calls
+		id := r.send(input.ToJob(job), input.Options{}, people(1000)...) // 100 s of calls
 		last := r.outcomes(id)[999].Export
 		r.kill(last, store.NormalQueue, time.Second)
 		r.start()
@@ -67,7 +68,7 @@ func TestSweep(t *testing.T) {
 	t.Run("a dead worker's write settles before it is repeated", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true, settings: shortWaits})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		id := r.send(input.ToJob(job), input.Options{}, ana())
 		claim := r.kill(r.outcomes(id)[0].Export, store.ExpressQueue, time.Second)
 		if err := r.ledger.Step(t.Context(), claim, store.Step{To: store.Creating, Lease: time.Second}); err != nil {
 			t.Fatal(err)
@@ -87,7 +88,7 @@ func TestSweep(t *testing.T) {
 	t.Run("exports with active tasks without a lease run", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		id := r.send(input.ToJob(job), input.Options{}, ana())
 		queue := "asynq:{" + tasks.QueueName(customer, store.ExpressQueue) + "}:"
 		ctx := t.Context()
 		// As after a failover that lost the lease but not the list.
@@ -109,7 +110,7 @@ func TestSweep(t *testing.T) {
 	t.Run("exports with active tasks without a lease run two minutes after they are due", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		id := r.send(input.ToJob(job), input.Options{}, ana())
 		export := r.outcomes(id)[0].Export
 		r.abandon(export, store.ExpressQueue)
 		r.must(r.redis.ZRem(t.Context(), "asynq:{"+express+"}:lease", customer+":"+export).Err())
@@ -124,7 +125,7 @@ func TestSweep(t *testing.T) {
 	t.Run("an export whose worker was killed before the claim continues", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		id := r.send(input.ToJob(job), input.Options{}, ana())
 		r.abandon(r.outcomes(id)[0].Export, store.ExpressQueue)
 		r.start()
 		if b := r.finished(id); b.Created != 1 {
@@ -136,7 +137,7 @@ func TestSweep(t *testing.T) {
 	t.Run("exports of unlisted customers are found", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		id := r.send(input.ToJob(job), input.Options{}, ana())
 		if n, err := r.redis.ZRem(t.Context(), "ix:lanes", customer).Result(); n != 1 || err != nil {
 			t.Fatalf("%d customers were listed, %v", n, err)
 		}
@@ -153,7 +154,7 @@ func TestSweep(t *testing.T) {
 	t.Run("tasks of a killed worker end after their exports", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		id := r.send(input.ToJob(job), input.Options{}, ana())
 		export := r.outcomes(id)[0].Export
 		r.abandon(export, store.ExpressQueue)
 		// asynq treats a task as lost 30 seconds after its lease has expired.

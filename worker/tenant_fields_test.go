@@ -10,15 +10,15 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 func TestDropRefusedKeepsItsInput(t *testing.T) {
-	f, _ := mapping.Person(tasks.Candidate{
+	f, _ := mapping.Person(input.Candidate{
 		FirstName: "Ana", LastName: "Duarte", Email: "ana@example.com",
-		Phones:         []tasks.Phone{{Number: "+1 425 555 0143", Type: "mobile"}},
-		WorkExperience: []tasks.WorkExperience{{Employer: "Contoso", Title: "Engineer", Start: "2021"}},
-		Education:      []tasks.Education{{School: "University of Porto", Degree: "MSc"}},
+		Phones:         []input.Phone{{Number: "+1 425 555 0143", Type: "mobile"}},
+		WorkExperience: []input.WorkExperience{{Employer: "Contoso", Title: "Engineer", Start: "2021"}},
+		Education:      []input.Education{{School: "University of Porto", Degree: "MSc"}},
 	}, store.Connection{})
 	asJSON := func(f icims.Fields) map[string]any {
 		text, err := json.Marshal(f)

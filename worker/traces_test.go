@@ -18,6 +18,7 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/traces"
 	"github.com/seekout/icims-export/traces/otlp"
 	"github.com/seekout/icims-export/worker"
@@ -88,7 +89,7 @@ func TestTraceOfASmallBatch(t *testing.T) {
 		t.Parallel()
 		seen := newRecorder(t, sdk.AlwaysSample())
 		r := newRig(t, rigOptions{sim: calm(), settings: oneByOne, traces: seen.provider})
-		b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+		b := r.run(input.ToJob(job), input.Options{}, ana())
 		r.worker.Stop()
 		const want = `enqueue
   accept chunk
@@ -129,7 +130,7 @@ func TestTraceOfASmallBatch(t *testing.T) {
 		seen := newRecorder(t, sdk.AlwaysSample())
 		r := newRig(t, rigOptions{sim: calm(), settings: oneByOne, traces: seen.provider})
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
-		r.run(tasks.Prospects, tasks.Options{}, ana())
+		r.run(input.Prospects, input.Options{}, ana())
 		r.worker.Stop()
 		exports := seen.named("export")
 		if len(exports) < 2 || !exports[0].Parent.Equal(exports[1].Parent) || value(exports[0], traces.Outcome) != "retry" || value(exports[len(exports)-1], traces.Outcome) != "done" {
@@ -145,7 +146,7 @@ func TestExportsOfLargeBatchesAreLinkedToTheirOwnBatch(t *testing.T) {
 	seen := newRecorder(t, sdk.AlwaysSample())
 	r := newRig(t, rigOptions{sim: calm(), stopped: true, traces: seen.provider})
 	all := people(90)
-	batches := []store.BatchID{r.send(tasks.Prospects, tasks.Options{}, all[:60]...), r.send(tasks.ToJob(job), tasks.Options{}, all[60:]...)}
+	batches := []store.BatchID{r.send(input.Prospects, input.Options{}, all[:60]...), r.send(input.ToJob(job), input.Options{}, all[60:]...)}
 	r.start()
 	batchOf := map[string]store.BatchID{}
 	for _, id := range batches {
@@ -191,11 +192,11 @@ func TestTracesHoldIDsOnly(t *testing.T) {
 		tenant: func(c *icimstest.TenantConfig) { c.PhoneTypes = []string{"Office"} }})
 	all := people(140)
 	all[0].FirstName = "" // a refused row
-	large, err := r.producer.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(job), Candidates: tasks.Candidates(all[:120]...)})
+	large, err := r.producer.Enqueue(t.Context(), input.Batch{Customer: customer, Target: input.ToJob(job), Candidates: input.Candidates(all[:120]...)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.run(tasks.Prospects, tasks.Options{}, all[120:]...)
+	r.run(input.Prospects, input.Options{}, all[120:]...)
 	r.finished(large.Batch)
 	r.worker.Stop()
 
@@ -274,7 +275,7 @@ func TestExportsContinueWithoutCollector(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := newRig(t, rigOptions{sim: calm(), traces: provider})
-		if b := r.run(tasks.ToJob(job), tasks.Options{}, people(300)...); b.Created != 300 {
+		if b := r.run(input.ToJob(job), input.Options{}, people(300)...); b.Created != 300 {
 			t.Errorf("with a collector %s: %+v", name, b)
 		}
 		r.worker.Stop()
@@ -293,7 +294,7 @@ func TestUnsampledExportsLeaveNoTrace(t *testing.T) {
 			seen := newRecorder(t, sampler)
 			r := newRig(t, rigOptions{sim: calm(), stopped: true, traces: seen.provider})
 			all := people(60)
-			small, large := r.send(tasks.Prospects, tasks.Options{}, all[:10]...), r.send(tasks.Prospects, tasks.Options{}, all[10:]...)
+			small, large := r.send(input.Prospects, input.Options{}, all[:10]...), r.send(input.Prospects, input.Options{}, all[10:]...)
 			kept := map[store.BatchID]bool{}
 			for _, id := range []store.BatchID{small, large} {
 				held, err := r.redis.HExists(t.Context(), "ix:{"+customer+"}:b:"+strings.TrimPrefix(string(id), customer+"-"), "tp").Result()

@@ -10,9 +10,10 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
-var included = tasks.Options{IncludePreviouslyExported: true}
+var included = input.Options{IncludePreviouslyExported: true}
 
 // existing are the fields of a person that is in iCIMS before the export.
 func existing(change map[string]any) map[string]any {
@@ -32,7 +33,7 @@ func TestUpdate(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		id := r.tenant.AddPerson(existing(nil))
-		b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+		b := r.run(input.ToJob(job), input.Options{}, ana())
 		if b.Updated != 1 || r.calls("people.create") != 0 {
 			t.Fatalf("batch %+v, calls %v", b, r.sim.CallCounts())
 		}
@@ -51,9 +52,9 @@ func TestUpdate(t *testing.T) {
 	t.Run("an unchanged second export takes at most three calls and writes nothing", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
-		r.run(tasks.ToJob(job), tasks.Options{}, ana())
+		r.run(input.ToJob(job), input.Options{}, ana())
 		r.sim.ResetCalls()
-		b := r.run(tasks.ToJob(job), included, ana())
+		b := r.run(input.ToJob(job), included, ana())
 		writes := r.calls("people.create", "people.patch", "collections.add", "workflows.create", "workflows.patch")
 		if b.Updated != 1 || r.sim.CallCount() > 3 || writes != 0 {
 			t.Errorf("batch %+v, calls %v", b, r.sim.CallCounts())
@@ -68,7 +69,7 @@ func TestUpdate(t *testing.T) {
 			sim.Behavior.SearchEmailCase = heed
 			r := newRig(t, rigOptions{sim: sim})
 			r.tenant.AddPerson(existing(map[string]any{"email": "Ana.Duarte@Example.COM"}))
-			if b := r.run(tasks.Prospects, tasks.Options{}, ana()); b.Updated != 1 {
+			if b := r.run(input.Prospects, input.Options{}, ana()); b.Updated != 1 {
 				t.Errorf("%s: batch %+v", heed, b)
 			}
 			r.clean()
@@ -79,7 +80,7 @@ func TestUpdate(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		id := r.tenant.AddPerson(existing(map[string]any{"folder": map[string]any{"id": "D32013"}}))
-		b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+		b := r.run(input.ToJob(job), input.Options{}, ana())
 		if p, _ := r.tenant.Person(id); b.Updated != 1 || p["firstname"] != "Anna" {
 			t.Errorf("batch %+v, person %v", b, p)
 		}
@@ -95,12 +96,12 @@ func TestUpdate(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		r.tenant.Purge(r.tenant.AddPerson(existing(nil)))
-		if b := r.run(tasks.Prospects, tasks.Options{}, ana()); b.Created != 1 {
+		if b := r.run(input.Prospects, input.Options{}, ana()); b.Created != 1 {
 			t.Fatalf("with a purged profile: %+v", b)
 		}
 		primary := r.tenant.AddPerson(existing(map[string]any{"email": "ana@elsewhere.example.com"}))
 		r.tenant.Merge(r.tenant.PeopleWithEmail("ana.duarte@example.com")[0], primary)
-		b := r.run(tasks.Prospects, included, ana())
+		b := r.run(input.Prospects, included, ana())
 		o := r.outcomes(b.ID)[0]
 		if b.Updated != 1 || o.Person != primary || !strings.Contains(o.Warnings, "person_merged") {
 			t.Errorf("after a merge: %+v, outcome %+v", b, o)
@@ -116,7 +117,7 @@ func TestUpdate(t *testing.T) {
 		r.tenant.AddPerson(existing(map[string]any{"folder": map[string]any{"id": "D32018"}}))
 		want := r.tenant.AddPerson(existing(nil))
 		r.tenant.AddPerson(existing(nil))
-		b := r.run(tasks.Prospects, tasks.Options{}, ana())
+		b := r.run(input.Prospects, input.Options{}, ana())
 		if o := r.outcomes(b.ID)[0]; o.Person != want || o.Warnings != "several_profiles" {
 			t.Errorf("outcome %+v, want person %d", o, want)
 		}
@@ -130,7 +131,7 @@ func TestUpdate(t *testing.T) {
 			r := newRig(t, rigOptions{sim: sim})
 			person := r.tenant.AddPerson(existing(nil))
 			want := r.tenant.AddWorkflow(person, job, "D10100")
-			b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+			b := r.run(input.ToJob(job), input.Options{}, ana())
 			if o := r.outcomes(b.ID)[0]; o.Workflow != want || r.calls("workflows.create") != 0 {
 				t.Errorf("%s: outcome %+v, want workflow %d", answer, o, want)
 			}
@@ -143,7 +144,7 @@ func TestSharedEmails(t *testing.T) {
 	t.Parallel()
 	const pairs = 250
 	r := newRig(t, rigOptions{sim: icimstest.Config{Seed: 7}, stopped: true})
-	var first, second []tasks.Candidate
+	var first, second []input.Candidate
 	for i, c := range people(pairs) {
 		twin := c
 		twin.ID = "twin-" + c.ID
@@ -153,9 +154,9 @@ func TestSharedEmails(t *testing.T) {
 			first, second = append(first, c, twin), append(second, twin)
 		}
 	}
-	a := r.send(tasks.ToJob(job), tasks.Options{}, first...)
+	a := r.send(input.ToJob(job), input.Options{}, first...)
 	slices.Reverse(second)
-	b := r.send(tasks.ToJob(job), included, second...)
+	b := r.send(input.ToJob(job), included, second...)
 	r.start()
 	one, two := r.finished(a), r.finished(b)
 	if made := one.Created + two.Created; made != pairs || one.Dead+two.Dead != 0 {
@@ -169,20 +170,20 @@ func TestSharedEmails(t *testing.T) {
 
 func TestDummyEmails(t *testing.T) {
 	t.Parallel()
-	dummies := tasks.Options{GenerateDummyEmails: true, IncludePreviouslyExported: true}
+	dummies := input.Options{GenerateDummyEmails: true, IncludePreviouslyExported: true}
 	nameless := ana()
 	nameless.Email = ""
 
 	t.Run("each export of a candidate without an address creates a profile", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
-		first := r.run(tasks.Prospects, dummies, nameless)
-		second := r.run(tasks.Prospects, dummies, nameless)
+		first := r.run(input.Prospects, dummies, nameless)
+		second := r.run(input.Prospects, dummies, nameless)
 		if first.Created != 1 || second.Created != 1 || len(r.tenant.People()) != 2 {
 			t.Errorf("%+v, %+v", first, second)
 		}
 		for _, p := range r.tenant.People() {
-			if email, _ := p.Fields["email"].(string); !tasks.IsDummyEmail(email, tasks.DefaultDummyDomain) {
+			if email, _ := p.Fields["email"].(string); !input.IsDummyEmail(email, tasks.DefaultDummyDomain) {
 				t.Errorf("address %q", email)
 			}
 		}
@@ -191,7 +192,7 @@ func TestDummyEmails(t *testing.T) {
 	t.Run("a taken dummy address is replaced", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
-		id := r.send(tasks.Prospects, dummies, nameless)
+		id := r.send(input.Prospects, dummies, nameless)
 		taken := r.payload(id, 0).Candidate.Email
 		other := r.tenant.AddPerson(existing(map[string]any{"email": taken}))
 		r.start()
@@ -210,7 +211,7 @@ func TestDummyOfALostRecord(t *testing.T) {
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
 	nameless := ana()
 	nameless.Email = ""
-	id := r.send(tasks.ToJob(job), tasks.Options{GenerateDummyEmails: true}, nameless)
+	id := r.send(input.ToJob(job), input.Options{GenerateDummyEmails: true}, nameless)
 	// As after a crash of Redis's machine: the person was created, and the ledger has lost the
 	// record.
 	made := r.tenant.AddPerson(existing(map[string]any{

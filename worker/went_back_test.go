@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -89,7 +89,7 @@ func TestRestoredRedisMakesNoDuplicates(t *testing.T) {
 			r := duplicatingRig(t, lag)
 			r.startWorker(r.store)
 			r.startWorker(r.store)
-			batch := r.send(tasks.ToJob(job), tasks.Options{}, people(n)...)
+			batch := r.send(input.ToJob(job), input.Options{}, people(n)...)
 			r.made(100)
 			copied := r.store.Backup(t)
 			r.made(200)
@@ -105,7 +105,7 @@ func TestRestoreAndWorkerRestartMakeNoDuplicates(t *testing.T) {
 	const n = 300
 	r := duplicatingRig(t, 2*time.Second)
 	crew := []*worker.Worker{r.startWorker(r.store), r.startWorker(r.store)}
-	batch := r.send(tasks.ToJob(job), tasks.Options{}, people(n)...)
+	batch := r.send(input.ToJob(job), input.Options{}, people(n)...)
 	r.made(100)
 	copied := r.store.Backup(t)
 	r.made(200)
@@ -138,7 +138,7 @@ func TestLaggingReplicaMakesNoDuplicates(t *testing.T) {
 	master := redistest.NewSwitch(r.store)
 	r.crewMemberOf(master.Client(t))
 	r.crewMemberOf(master.Client(t))
-	batch := r.send(tasks.ToJob(job), tasks.Options{}, people(n)...)
+	batch := r.send(input.ToJob(job), input.Options{}, people(n)...)
 	r.made(100)
 	r.eventually("the replica has caught up", func() bool {
 		b, err := store.NewLedger(follower, r.ledger.Keys()).Batches.Get(ctx, batch)
@@ -166,13 +166,13 @@ func TestEmptiedRedisMakesNoDuplicates(t *testing.T) {
 	r.startWorker(r.store)
 	r.startWorker(r.store)
 	all := people(n)
-	r.send(tasks.ToJob(job), tasks.Options{}, all...)
+	r.send(input.ToJob(job), input.Options{}, all...)
 	r.made(100)
 	if err := r.redis.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
 	// The producer learns that its batch is gone and submits it again.
-	batch := r.send(tasks.ToJob(job), tasks.Options{}, all...)
+	batch := r.send(input.ToJob(job), input.Options{}, all...)
 	r.finished(batch)
 	r.eachOnce(n)
 	r.eventually("a worker logs it", func() bool { return r.logs.Count("the ledger is empty but was not") > 0 })

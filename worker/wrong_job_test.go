@@ -7,7 +7,7 @@ import (
 
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -41,7 +41,7 @@ func TestWrongJobMakesNoProfile(t *testing.T) {
 		r.start()
 		r.must(second.Start(t.Context()))
 		t.Cleanup(second.Stop)
-		r.allDead(r.run(tasks.ToJob(noJob), tasks.Options{}, people(n)...), n, store.ReasonJobNotFound)
+		r.allDead(r.run(input.ToJob(noJob), input.Options{}, people(n)...), n, store.ReasonJobNotFound)
 		if people, reads := r.sim.Invariants().People, r.calls("jobs.get"); people != 0 || reads != 1 || r.calls("workflows.create") != 0 {
 			t.Errorf("%d profiles, %d reads of the job: %v", people, reads, r.sim.CallCounts())
 		}
@@ -52,8 +52,8 @@ func TestWrongJobMakesNoProfile(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		all := people(2 * n)
-		for _, some := range [][]tasks.Candidate{all[:n], all[n:]} {
-			if b := r.run(tasks.ToJob(job), tasks.Options{}, some...); b.Created != n {
+		for _, some := range [][]input.Candidate{all[:n], all[n:]} {
+			if b := r.run(input.ToJob(job), input.Options{}, some...); b.Created != n {
 				t.Errorf("batch %+v", b)
 			}
 		}
@@ -67,10 +67,10 @@ func TestWrongJobMakesNoProfile(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		all := people(3)
-		first := r.run(tasks.ToJob(noJob), tasks.Options{}, all[:1]...)
+		first := r.run(input.ToJob(noJob), input.Options{}, all[:1]...)
 		r.allDead(first, 1, store.ReasonJobNotFound)
 		r.tenant.AddJob(icimstest.Job{ID: noJob, Title: "Welder"})
-		if b := r.run(tasks.ToJob(noJob), tasks.Options{}, all[1:]...); b.Created != 2 {
+		if b := r.run(input.ToJob(noJob), input.Options{}, all[1:]...); b.Created != 2 {
 			t.Errorf("next batch %+v", b)
 		}
 		r.clean()
@@ -82,7 +82,7 @@ func TestWrongJobMakesNoProfile(t *testing.T) {
 			r := newRig(t, rigOptions{sim: calm(), tenant: func(c *icimstest.TenantConfig) {
 				c.DeniedRoutes, c.Behavior = []string{"jobs.get"}, &icimstest.Behavior{MissingRightStatus: status}
 			}})
-			if b := r.run(tasks.ToJob(job), tasks.Options{}, people(n)...); b.Created != n {
+			if b := r.run(input.ToJob(job), input.Options{}, people(n)...); b.Created != n {
 				t.Errorf("status %d: batch %+v\n%s", status, b, r.logs.Tail())
 			}
 			if reads := r.calls("jobs.get"); reads != 1 {
@@ -99,7 +99,7 @@ func TestWrongJobMakesNoProfile(t *testing.T) {
 			sim: calm(), settings: func(s *worker.Settings) { s.LaneConcurrency = atOnce },
 			tenant: func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"jobs.get"} },
 		})
-		b := r.run(tasks.ToJob(noJob), tasks.Options{}, people(n)...)
+		b := r.run(input.ToJob(noJob), input.Options{}, people(n)...)
 		r.allDead(b, n, store.ReasonJobNotFound)
 		if made := r.sim.Invariants().People; made > atOnce || b.WithoutWorkflow != made {
 			t.Errorf("%d profiles created, the batch counts %d", made, b.WithoutWorkflow)
@@ -115,7 +115,7 @@ func TestWrongJobMakesNoProfile(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{sim: calm()})
 			r.sim.AddRule(rule)
-			if b := r.run(tasks.ToJob(job), tasks.Options{}, people(3)...); b.Created != 3 {
+			if b := r.run(input.ToJob(job), input.Options{}, people(3)...); b.Created != 3 {
 				t.Errorf("batch %+v\n%s", b, r.logs.Tail())
 			}
 			r.clean()
@@ -126,7 +126,7 @@ func TestWrongJobMakesNoProfile(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		r.sim.AddRule(proxyPage("jobs.get", -1))
-		if b := r.run(tasks.ToJob(job), tasks.Options{}, people(3)...); b.Created != 3 {
+		if b := r.run(input.ToJob(job), input.Options{}, people(3)...); b.Created != 3 {
 			t.Errorf("batch %+v\n%s", b, r.logs.Tail())
 		}
 		r.clean()
@@ -157,7 +157,7 @@ func TestNotFoundDistinguishesJobAndPerson(t *testing.T) {
 		for _, rule := range rules {
 			r.sim.AddRule(rule)
 		}
-		b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+		b := r.run(input.ToJob(job), input.Options{}, ana())
 		r.clean()
 		return r, b, r.outcomes(b.ID)[0]
 	}
@@ -200,7 +200,7 @@ func TestNotFoundDistinguishesJobAndPerson(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		r.sim.AddRule(icimstest.Rule{Route: "workflows.create", Times: 2, Fault: icimstest.StatusBefore, Status: http.StatusNotFound, Code: 2})
-		if b := r.run(tasks.ToJob(job), tasks.Options{}, ana()); b.Created != 1 {
+		if b := r.run(input.ToJob(job), input.Options{}, ana()); b.Created != 1 {
 			t.Errorf("batch %+v\n%s", b, r.logs.Tail())
 		}
 		r.clean()
@@ -214,7 +214,7 @@ func TestNotFoundDistinguishesJobAndPerson(t *testing.T) {
 				r.tenant.AddPerson(existing(map[string]any{"email": email}))
 			}
 			r.sim.AddRule(proxyPage(route, 1))
-			b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+			b := r.run(input.ToJob(job), input.Options{}, ana())
 			if b.Created+b.Updated != 1 || len(r.tenant.PeopleWithEmail(email)) != 1 {
 				t.Errorf("batch %+v, %v\n%s", b, r.sim.CallCounts(), r.logs.Tail())
 			}
@@ -227,7 +227,7 @@ func TestNewBatchSettlesDeadLetters(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), tenant: func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"jobs.get"} }})
 	all := people(3)
-	wrong := r.run(tasks.ToJob(noJob), tasks.Options{}, all...)
+	wrong := r.run(input.ToJob(noJob), input.Options{}, all...)
 	r.allDead(wrong, 3, store.ReasonJobNotFound)
 	made := wrong.WithoutWorkflow
 	if made == 0 || made != r.sim.Invariants().People {
@@ -235,14 +235,14 @@ func TestNewBatchSettlesDeadLetters(t *testing.T) {
 	}
 
 	// Prospects reach no job, so the dead letters stay.
-	if b := r.run(tasks.Prospects, included, all[:1]...); b.Created+b.Updated != 1 {
+	if b := r.run(input.Prospects, included, all[:1]...); b.Created+b.Updated != 1 {
 		t.Fatalf("prospects %+v", b)
 	}
 	if b := r.finished(wrong.ID); b.Dead != 3 {
 		t.Errorf("after an export to no job: %+v", b)
 	}
 
-	right := r.run(tasks.ToJob(job), included, all[:2]...)
+	right := r.run(input.ToJob(job), included, all[:2]...)
 	if right.Created+right.Updated != 2 {
 		t.Fatalf("batch %+v", right)
 	}
@@ -273,10 +273,10 @@ func TestSettledDeadLettersLeaveTheArchive(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), tenant: func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"jobs.get"} }})
 	all := people(3)
-	wrong := r.run(tasks.ToJob(noJob), tasks.Options{}, all...)
+	wrong := r.run(input.ToJob(noJob), input.Options{}, all...)
 	r.allDead(wrong, 3, store.ReasonJobNotFound)
 	r.eventually("all are archived", func() bool { return len(r.archived()) == 3 })
-	if right := r.run(tasks.ToJob(job), included, all[:2]...); right.Created+right.Updated != 2 {
+	if right := r.run(input.ToJob(job), included, all[:2]...); right.Created+right.Updated != 2 {
 		t.Fatalf("batch %+v", right)
 	}
 	if n, err := r.ledger.DeadLetters.Count(t.Context(), customer); err != nil || n != 1 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -123,7 +124,7 @@ func (y *year) day(customer string, day int) {
 	_, refs = y.batch(to, false, name("left"))
 	y.finish(done, refs...)
 	y.batch(to, false)
-	_, refs = y.batch(store.BatchSpec{Customer: customer, Test: true}, true, store.TestCandidate)
+	_, refs = y.batch(store.BatchSpec{Customer: customer, Test: true}, true, input.TestCandidate)
 	y.finish(store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore}, refs...)
 	_, err = y.ledger.Candidates.Erase(ctx, customer, name("gone"), store.EraseOptions{Who: "ana"})
 	y.must(err)

@@ -2,37 +2,19 @@ package client
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
-	"github.com/seekout/icims-export/forecast"
-	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
-// Batch is a batch with its forecast.
-type Batch struct {
-	store.Batch
-
-	JobTitle string `json:"job_title"` // if the cached job list has it
-
-	InWork int `json:"moving"` // exports that have not ended
-	// Forecast is nil if no export of the batch is in progress, and in lists.
-	Forecast *forecast.Forecast `json:"forecast"`
-	// Waits are sentences about what blocks the customer's exports, while the batch is in progress.
-	Waits []string `json:"waits"`
-}
-
-// Over reports whether the batch has ended.
-func (b Batch) Over() bool { return !b.Closed.IsZero() && b.InWork == 0 }
-
-// Batch reads a batch. For an unknown one, the error matches store.ErrNoBatch.
-func (c *Client) Batch(ctx context.Context, id store.BatchID) (Batch, error) {
+// Batch reads a batch. For an unknown one, the error matches ErrNoBatch.
+func (c *Client) Batch(ctx context.Context, id string) (Batch, error) {
 	var b Batch
 	err := c.call(ctx, http.MethodGet, batchPath(id), nil, nil, &b)
 	return b, err
@@ -52,22 +34,22 @@ func (c *Client) Batches(ctx context.Context, customer string) iter.Seq2[Batch, 
 
 // Result is the result of one candidate.
 type Result struct {
-	Row       int           `json:"row"`       // among the accepted rows, from 1
-	InputRow  int           `json:"input_row"` // in the input, from 1; 0 if unknown
-	Export    string        `json:"export"`
-	Candidate string        `json:"candidate"` // empty once erased
-	State     store.State   `json:"state"`
-	Outcome   store.Counter `json:"outcome"` // of ended exports
-	Reason    store.Reason  `json:"reason"`
-	Title     string        `json:"title"` // of the reason
-	Hint      string        `json:"hint"`  // the remedy
-	Person    int64         `json:"person"`
-	Link      string        `json:"link"` // of the profile
-	Workflow  int64         `json:"workflow"`
-	At        time.Time     `json:"at"`  // when the export ended
-	Due       time.Time     `json:"due"` // when the next attempt is due
-	Attempts  int           `json:"attempts"`
-	Warnings  []string      `json:"warnings"` // in sentences
+	Row       int       `json:"row"`       // among the accepted rows, from 1
+	InputRow  int       `json:"input_row"` // in the input, from 1; 0 if unknown
+	Export    string    `json:"export"`
+	Candidate string    `json:"candidate"` // empty once erased
+	State     string    `json:"state"`
+	Outcome   string    `json:"outcome"` // of ended exports
+	Reason    string    `json:"reason"`
+	Title     string    `json:"title"` // of the reason
+	Hint      string    `json:"hint"`  // the remedy
+	Person    int64     `json:"person"`
+	Link      string    `json:"link"` // of the profile
+	Workflow  int64     `json:"workflow"`
+	At        time.Time `json:"at"`  // when the export ended
+	Due       time.Time `json:"due"` // when the next attempt is due
+	Attempts  int       `json:"attempts"`
+	Warnings  []string  `json:"warnings"` // in sentences
 }
 
 type resultPage struct {
@@ -80,18 +62,18 @@ type resultPage struct {
 type ResultFilter struct {
 	// Outcome is created, updated, skipped, dead, cancelled or moving.
 	Outcome string
-	Reason  store.Reason
+	Reason  string
 }
 
 // Results iterates over the results of a batch, in the order of acceptance. It ends after an error.
-func (c *Client) Results(ctx context.Context, id store.BatchID, f ResultFilter) iter.Seq2[Result, error] {
+func (c *Client) Results(ctx context.Context, id string, f ResultFilter) iter.Seq2[Result, error] {
 	const page = 1000
 	query := url.Values{"limit": {strconv.Itoa(page)}}
 	if f.Outcome != "" {
 		query.Set("outcome", f.Outcome)
 	}
 	if f.Reason != "" {
-		query.Set("reason", string(f.Reason))
+		query.Set("reason", f.Reason)
 	}
 	return pages(func(query url.Values) ([]Result, string, error) {
 		var page resultPage
@@ -103,11 +85,11 @@ func (c *Client) Results(ctx context.Context, id store.BatchID, f ResultFilter) 
 // RefusedRows iterates over the first 10,000 refused rows of a batch, in input order (Batch.Refused
 // counts all). Rows that the iterator of Enqueue refused were never sent, so they are only in its
 // receipt, and rows are numbered without them. It ends after an error.
-func (c *Client) RefusedRows(ctx context.Context, id store.BatchID) iter.Seq2[tasks.Refusal, error] {
+func (c *Client) RefusedRows(ctx context.Context, id string) iter.Seq2[input.Refusal, error] {
 	const page = 1000
-	return pages(func(query url.Values) ([]tasks.Refusal, string, error) {
+	return pages(func(query url.Values) ([]input.Refusal, string, error) {
 		var page struct {
-			Refused []tasks.Refusal `json:"refused"`
+			Refused []input.Refusal `json:"refused"`
 			All     int             `json:"refused_rows"`
 			Next    string          `json:"next"`
 		}
@@ -118,16 +100,16 @@ func (c *Client) RefusedRows(ctx context.Context, id store.BatchID) iter.Seq2[ta
 
 // EndTally counts the exports of a batch with the same outcome and reason.
 type EndTally struct {
-	Outcome store.Counter `json:"outcome"`
-	Reason  store.Reason  `json:"reason"`
-	Title   string        `json:"title"` // of the reason
-	Count   int           `json:"count"`
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason"`
+	Title   string `json:"title"` // of the reason
+	Count   int    `json:"count"`
 }
 
 // EndReasons counts the ended exports of a batch by reason, most frequent first. It returns nil if
 // some ended before batches counted reasons, and an empty slice if none has a reason. Its cost does
 // not depend on the batch's size.
-func (c *Client) EndReasons(ctx context.Context, id store.BatchID) ([]EndTally, error) {
+func (c *Client) EndReasons(ctx context.Context, id string) ([]EndTally, error) {
 	var page resultPage
 	err := c.call(ctx, http.MethodGet, batchPath(id)+"/results", url.Values{"count": {"true"}, "limit": {"1"}}, nil, &page)
 	return page.ByReason, err
@@ -162,12 +144,13 @@ func pages[T any](read func(url.Values) ([]T, string, error), query url.Values) 
 
 // Cancel cancels the waiting exports of a batch. Exports in the middle of a call are counted as
 // busy: they finish, or wait again and can be canceled later.
-func (c *Client) Cancel(ctx context.Context, id store.BatchID, why string) (store.Cancellation, error) {
-	var done store.Cancellation
+func (c *Client) Cancel(ctx context.Context, id string, why string) (Cancellation, error) {
+	var done Cancellation
 	err := c.call(ctx, http.MethodPost, batchPath(id)+"/cancel", nil, map[string]string{"why": why}, &done)
 	return done, err
 }
 
-func batchPath(id store.BatchID) string {
-	return fmt.Sprintf("%s/batches/%s", customerPath(id.Customer()), url.PathEscape(string(id)))
+func batchPath(id string) string {
+	customer, _, _ := strings.Cut(id, "-")
+	return customerPath(customer) + "/batches/" + url.PathEscape(id)
 }

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"time"
-
-	"github.com/seekout/icims-export/store"
 )
 
 // Exported is an earlier export of a candidate.
@@ -47,8 +45,8 @@ func (c *Client) Exported(ctx context.Context, customer string, candidates []str
 // Erase erases all stored data of a candidate. If an export is in progress, the error is a *Problem
 // with the code "in_work": everything else is erased; call Erase again after RetryAfter. The reason
 // must not identify the candidate.
-func (c *Client) Erase(ctx context.Context, customer, candidate, why string) (store.ErasureReceipt, error) {
-	var receipt store.ErasureReceipt
+func (c *Client) Erase(ctx context.Context, customer, candidate, why string) (ErasureReceipt, error) {
+	var receipt ErasureReceipt
 	path := customerPath(customer) + "/candidates/" + url.PathEscape(candidate)
 	err := c.call(ctx, http.MethodDelete, path, url.Values{"why": {why}}, nil, &receipt)
 	return receipt, err

@@ -17,7 +17,7 @@ import (
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/api/client"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 func TestBatchIsExportedThenSkipped(t *testing.T) {
@@ -27,7 +27,7 @@ func TestBatchIsExportedThenSkipped(t *testing.T) {
 	defer cancel()
 	r.work()
 	const people = 40
-	batch := tasks.Batch{Customer: customer, Target: tasks.ToJob(1701), IdempotencyKey: "k", Candidates: many(people)}
+	batch := input.Batch{Customer: customer, Target: input.ToJob(1701), IdempotencyKey: "k", Candidates: many(people)}
 	sent, err := r.Enqueue(t.Context(), batch)
 	if err != nil || sent.Accepted != people {
 		t.Fatalf("%+v, %v", sent, err)
@@ -65,7 +65,7 @@ func TestBatchIsExportedThenSkipped(t *testing.T) {
 		t.Errorf("the second time: %+v, %v", end, err)
 	}
 	reasons, err := r.EndReasons(t.Context(), sent.Batch)
-	if want := []client.EndTally{{Outcome: store.CountSkipped, Reason: store.ReasonExportedBefore, Title: "exported before", Count: people}}; err != nil || !slices.Equal(reasons, want) {
+	if want := []client.EndTally{{Outcome: string(store.CountSkipped), Reason: string(store.ReasonExportedBefore), Title: "exported before", Count: people}}; err != nil || !slices.Equal(reasons, want) {
 		t.Errorf("reasons: %+v, %v", reasons, err)
 	}
 	listed := 0
@@ -91,7 +91,7 @@ func TestTransferDeadLettersToTheRightJob(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	const people = 30
-	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(99), Candidates: many(people)})
+	sent, err := r.Enqueue(t.Context(), input.Batch{Customer: customer, Target: input.ToJob(99), Candidates: many(people)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,10 +119,10 @@ func TestTransferDeadLettersToTheRightJob(t *testing.T) {
 	if err := json.NewDecoder(answer.Body).Decode(&done); err != nil || done.Done != people || len(done.Batches) != 1 {
 		t.Fatalf("%s: %+v, %v", answer.Status, done, err)
 	}
-	if end, err := r.Wait(ctx, done.Batches[0], nil); err != nil || end.Created != people || end.Job != 1701 {
+	if end, err := r.Wait(ctx, string(done.Batches[0]), nil); err != nil || end.Created != people || end.Job != 1701 {
 		t.Fatalf("to the right job: %+v, %v", end, err)
 	}
-	for result, err := range r.Results(t.Context(), done.Batches[0], client.ResultFilter{}) {
+	for result, err := range r.Results(t.Context(), string(done.Batches[0]), client.ResultFilter{}) {
 		if err != nil || result.Person == 0 || result.Workflow == 0 {
 			t.Errorf("to the right job: %+v, %v", result, err)
 		}
@@ -140,17 +140,17 @@ func idText(id int64) string {
 // TestClientMatchesPackageTasks sends the same input through both clients.
 func TestClientMatchesPackageTasks(t *testing.T) {
 	t.Parallel()
-	rows := func(yield func(tasks.Candidate, error) bool) {
+	rows := func(yield func(input.Candidate, error) bool) {
 		refused := func(line int) error {
-			return &tasks.RowError{Line: line, Problems: []tasks.Problem{{Code: "not_json", Message: "no JSON", Remedy: "write JSON"}}}
+			return &input.RowError{Line: line, Problems: []input.Problem{{Code: "not_json", Message: "no JSON", Remedy: "write JSON"}}}
 		}
 		bare := candidate(3)
 		bare.Email = ""
-		_ = yield(tasks.Candidate{}, refused(1)) && yield(candidate(1), nil) && yield(tasks.Candidate{}, refused(3)) &&
-			yield(tasks.Candidate{}, refused(4)) && yield(bare, nil) && yield(candidate(2), nil) && yield(bare, nil) && yield(tasks.Candidate{}, refused(8))
+		_ = yield(input.Candidate{}, refused(1)) && yield(candidate(1), nil) && yield(input.Candidate{}, refused(3)) &&
+			yield(input.Candidate{}, refused(4)) && yield(bare, nil) && yield(candidate(2), nil) && yield(bare, nil) && yield(input.Candidate{}, refused(8))
 	}
 	ours, theirs := newRig(t), newRig(t)
-	batch := tasks.Batch{Customer: customer, Target: tasks.Prospects, Candidates: rows}
+	batch := input.Batch{Customer: customer, Target: input.Prospects, Candidates: rows}
 	got, err := ours.Enqueue(t.Context(), batch)
 	if err != nil {
 		t.Fatal(err)
@@ -175,8 +175,8 @@ func TestReceiptHasJobTitleAndWarning(t *testing.T) {
 	if _, err := r.ledger.JobLists.Save(t.Context(), customer, list, 1, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	for job, want := range map[int64]client.Sent{7: {JobTitle: "Data Engineer"}, 9: {JobWarning: "Job 9 is not on the portals"}} {
-		sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.Target{Job: job}, Candidates: many(1)})
+	for job, want := range map[int64]client.Receipt{7: {JobTitle: "Data Engineer"}, 9: {JobWarning: "Job 9 is not on the portals"}} {
+		sent, err := r.Enqueue(t.Context(), input.Batch{Customer: customer, Target: input.Target{Job: job}, Candidates: many(1)})
 		if err != nil || sent.JobTitle != want.JobTitle || !strings.HasPrefix(sent.JobWarning, want.JobWarning) || (sent.JobWarning == "") != (want.JobWarning == "") {
 			t.Errorf("job %d: title %q, warning %q, %v", job, sent.JobTitle, sent.JobWarning, err)
 		}
@@ -187,8 +187,8 @@ func TestFailedInputIsSubmittedInPart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	broken := errors.New("the file is gone")
-	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.Prospects, Candidates: func(yield func(tasks.Candidate, error) bool) {
-		_ = yield(candidate(1), nil) && yield(tasks.Candidate{}, broken) && yield(candidate(2), nil)
+	sent, err := r.Enqueue(t.Context(), input.Batch{Customer: customer, Target: input.Prospects, Candidates: func(yield func(input.Candidate, error) bool) {
+		_ = yield(candidate(1), nil) && yield(input.Candidate{}, broken) && yield(candidate(2), nil)
 	}})
 	if !errors.Is(err, broken) || sent.Accepted != 1 || sent.Batch == "" {
 		t.Errorf("%+v, %v", sent, err)
@@ -199,8 +199,8 @@ func TestTruncatedInputIsSubmittedInPart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	line := `{"id":"c-1","first_name":"Ottoline","last_name":"Quillfeather","email":"ottoline@example.com"}`
-	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Candidates: tasks.ReadNDJSON(strings.NewReader(line + "\n" + line[:20]))})
-	if cut, ok := errors.AsType[*tasks.CutError](err); !ok || cut.Row != 2 || sent.Accepted != 1 || sent.RefusedRows != 1 {
+	sent, err := r.Enqueue(t.Context(), input.Batch{Customer: customer, Candidates: input.ReadNDJSON(strings.NewReader(line + "\n" + line[:20]))})
+	if cut, ok := errors.AsType[*input.CutError](err); !ok || cut.Row != 2 || sent.Accepted != 1 || sent.RefusedRows != 1 {
 		t.Errorf("%+v, %v", sent, err)
 	}
 }
@@ -211,15 +211,15 @@ func TestIdempotencyKeyCompletesFailedInput(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	broken := errors.New("the source has gone away")
-	cut := &tasks.RowError{Line: 3, Cut: true, Problems: []tasks.Problem{{Code: "json_broken"}}}
+	cut := &input.RowError{Line: 3, Cut: true, Problems: []input.Problem{{Code: "json_broken"}}}
 	for name, last := range map[string]error{"gone": broken, "cut": cut} {
-		send := func(rows iter.Seq2[tasks.Candidate, error]) (client.Sent, error) {
-			return r.Enqueue(t.Context(), tasks.Batch{Customer: customer, IdempotencyKey: name, Candidates: rows})
+		send := func(rows iter.Seq2[input.Candidate, error]) (client.Receipt, error) {
+			return r.Enqueue(t.Context(), input.Batch{Customer: customer, IdempotencyKey: name, Candidates: rows})
 		}
-		part, err := send(func(yield func(tasks.Candidate, error) bool) {
-			_ = yield(candidate(0), nil) && yield(candidate(1), nil) && yield(tasks.Candidate{}, last)
+		part, err := send(func(yield func(input.Candidate, error) bool) {
+			_ = yield(candidate(0), nil) && yield(candidate(1), nil) && yield(input.Candidate{}, last)
 		})
-		if cutErr, isCut := errors.AsType[*tasks.CutError](err); !errors.Is(err, broken) && (!isCut || cutErr.Row != 3) || part.Accepted != 2 {
+		if cutErr, isCut := errors.AsType[*input.CutError](err); !errors.Is(err, broken) && (!isCut || cutErr.Row != 3) || part.Accepted != 2 {
 			t.Fatalf("%s: %+v, %v", name, part, err)
 		}
 		if want := map[string]int{"gone": 0, "cut": 1}[name]; part.RefusedRows != want || len(part.Refused) != want {
@@ -233,7 +233,7 @@ func TestIdempotencyKeyCompletesFailedInput(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, b, err)
 		}
 		_, err = send(many(6))
-		if p, ok := errors.AsType[*client.Problem](err); !ok || !errors.Is(err, store.ErrBatchConflict) || !strings.Contains(p.Detail, "complete with 5 rows") {
+		if p, ok := errors.AsType[*client.Problem](err); !ok || !errors.Is(err, client.ErrBatchConflict) || !strings.Contains(p.Detail, "complete with 5 rows") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -242,7 +242,7 @@ func TestIdempotencyKeyCompletesFailedInput(t *testing.T) {
 func TestTooManyRowsHaveAReceipt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(d *api.Deps) { d.Settings.MaxRows = 3 })
-	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Candidates: many(10)})
+	sent, err := r.Enqueue(t.Context(), input.Batch{Customer: customer, Candidates: many(10)})
 	if p, ok := errors.AsType[*client.Problem](err); !ok || p.Code != "too_many_rows" || sent.Accepted != 3 || sent.Batch == "" {
 		t.Errorf("%+v, %v", sent, err)
 	}
@@ -251,7 +251,7 @@ func TestTooManyRowsHaveAReceipt(t *testing.T) {
 func TestRefusalsAreTyped(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	send := func(c *client.Client, b tasks.Batch) error {
+	send := func(c *client.Client, b input.Batch) error {
 		if b.Customer == "" {
 			b.Customer = customer
 		}
@@ -259,19 +259,19 @@ func TestRefusalsAreTyped(t *testing.T) {
 		_, err := c.Enqueue(t.Context(), b)
 		return err
 	}
-	if err := send(r.Client, tasks.Batch{IdempotencyKey: "k", Target: tasks.ToJob(1)}); err != nil {
+	if err := send(r.Client, input.Batch{IdempotencyKey: "k", Target: input.ToJob(1)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := send(r.Client, tasks.Batch{IdempotencyKey: "k", Target: tasks.ToJob(2)}); !errors.Is(err, store.ErrBatchConflict) {
+	if err := send(r.Client, input.Batch{IdempotencyKey: "k", Target: input.ToJob(2)}); !errors.Is(err, client.ErrBatchConflict) {
 		t.Errorf("another target under one key: %v", err)
 	}
-	if err := send(r.Client, tasks.Batch{Customer: "99", Target: tasks.ToJob(2)}); !errors.Is(err, store.ErrNoConnection) {
+	if err := send(r.Client, input.Batch{Customer: "99", Target: input.ToJob(2)}); !errors.Is(err, client.ErrNoConnection) {
 		t.Errorf("a customer without a connection: %v", err)
 	}
-	if _, err := r.Batch(t.Context(), "1234-aaaaaaaaaaaaaaaa"); !errors.Is(err, store.ErrNoBatch) {
+	if _, err := r.Batch(t.Context(), "1234-aaaaaaaaaaaaaaaa"); !errors.Is(err, client.ErrNoBatch) {
 		t.Errorf("an unknown batch: %v", err)
 	}
-	if _, err := r.Wait(t.Context(), "1234-aaaaaaaaaaaaaaaa", nil); !errors.Is(err, store.ErrNoBatch) {
+	if _, err := r.Wait(t.Context(), "1234-aaaaaaaaaaaaaaaa", nil); !errors.Is(err, client.ErrNoBatch) {
 		t.Errorf("waiting for an unknown batch: %v", err)
 	}
 	refusal := func(err error) string {
@@ -280,10 +280,10 @@ func TestRefusalsAreTyped(t *testing.T) {
 		}
 		return "no problem: " + err.Error()
 	}
-	if got := refusal(send(r.with(r.key("read")), tasks.Batch{Target: tasks.ToJob(1)})); got != "scope_missing" {
+	if got := refusal(send(r.with(r.key("read")), input.Batch{Target: input.ToJob(1)})); got != "scope_missing" {
 		t.Error(got)
 	}
-	if got := refusal(send(r.with("ixk_none_at-all"), tasks.Batch{Target: tasks.ToJob(1)})); got != "unauthenticated" {
+	if got := refusal(send(r.with("ixk_none_at-all"), input.Batch{Target: input.ToJob(1)})); got != "unauthenticated" {
 		t.Error(got)
 	}
 	if _, err := r.Erase(t.Context(), customer, "c-1", ""); refusal(err) != "invalid_request" {
@@ -293,10 +293,10 @@ func TestRefusalsAreTyped(t *testing.T) {
 	for _, err := range r.Results(t.Context(), "1234-aaaaaaaaaaaaaaaa", client.ResultFilter{}) {
 		bad = err
 	}
-	if _, err := r.EndReasons(t.Context(), "1234-aaaaaaaaaaaaaaaa"); !errors.Is(err, store.ErrNoBatch) {
+	if _, err := r.EndReasons(t.Context(), "1234-aaaaaaaaaaaaaaaa"); !errors.Is(err, client.ErrNoBatch) {
 		t.Errorf("reasons of an unknown batch: %v", err)
 	}
-	if !errors.Is(bad, store.ErrNoBatch) {
+	if !errors.Is(bad, client.ErrNoBatch) {
 		t.Errorf("results of an unknown batch: %v", bad)
 	}
 }
@@ -306,7 +306,7 @@ func TestWaitSurvivesBreaksAndRestarts(t *testing.T) {
 	r := newRig(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(1701), Candidates: many(3)})
+	sent, err := r.Enqueue(t.Context(), input.Batch{Customer: customer, Target: input.ToJob(1701), Candidates: many(3)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -356,7 +356,7 @@ func (c cutOff) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 func TestWaitEndsWithItsAPIKey(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(d *api.Deps) { d.Settings.AccessEvery = 5 * time.Millisecond })
-	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(1701), Candidates: many(3)})
+	sent, err := r.Enqueue(t.Context(), input.Batch{Customer: customer, Target: input.ToJob(1701), Candidates: many(3)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -374,7 +374,7 @@ func TestWaitEndsWithItsAPIKey(t *testing.T) {
 func TestWaitEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(1701), Candidates: many(3)})
+	sent, err := r.Enqueue(t.Context(), input.Batch{Customer: customer, Target: input.ToJob(1701), Candidates: many(3)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -421,7 +421,7 @@ func TestSmallBatchesDoNotCountAsUploads(t *testing.T) {
 		rows            int
 		withKnownLength bool
 	}{{"one", 1, true}, {"a thousand", 1000, true}, {"five thousand", 5000, false}} {
-		sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.Prospects, Candidates: many(c.rows)})
+		sent, err := r.Enqueue(t.Context(), input.Batch{Customer: customer, Target: input.Prospects, Candidates: many(c.rows)})
 		if err != nil || sent.Accepted != c.rows || (length > 0) != c.withKnownLength {
 			t.Errorf("%s: %d accepted, length %d, %v", c.name, sent.Accepted, length, err)
 		}
@@ -432,7 +432,7 @@ func TestRefusedRowsOfABatchAreRead(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	const refused = 1003 // more than a page
-	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.Prospects, Candidates: func(yield func(tasks.Candidate, error) bool) {
+	sent, err := r.Enqueue(t.Context(), input.Batch{Customer: customer, Target: input.Prospects, Candidates: func(yield func(input.Candidate, error) bool) {
 		for i := range refused {
 			bare := candidate(i + 1)
 			bare.Email = ""
@@ -455,7 +455,7 @@ func TestRefusedRowsOfABatchAreRead(t *testing.T) {
 		t.Errorf("%d rows were read", row)
 	}
 	for _, err := range r.RefusedRows(t.Context(), customer+"-aaaaaaaaaaaaaaaa") {
-		if !errors.Is(err, store.ErrNoBatch) {
+		if !errors.Is(err, client.ErrNoBatch) {
 			t.Errorf("an unknown batch: %v", err)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/api/client"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // Export a file to a job and follow the batch to its end.
@@ -26,11 +26,11 @@ func Example() { //nolint:testableexamples // it calls a service
 		return
 	}
 	defer file.Close()
-	sent, err := exports.Enqueue(ctx, tasks.Batch{
+	sent, err := exports.Enqueue(ctx, input.Batch{
 		Customer:       "1234",
-		Target:         tasks.ToJob(1709),
+		Target:         input.ToJob(1709),
 		IdempotencyKey: "shortlist-42", // submitting it twice creates one batch
-		Candidates:     tasks.Read(file, file.Name()),
+		Candidates:     input.Read(file, file.Name()),
 	})
 	if problem, ok := errors.AsType[*client.Problem](err); ok {
 		log.Print(problem.Code, problem.Errors)

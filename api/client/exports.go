@@ -13,45 +13,27 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/seekout/icims-export/forecast"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
-
-// Sent is the result of submitted candidates.
-type Sent struct {
-	tasks.Receipt
-
-	// RefusedRows counts all refused rows; the list in the receipt may be shorter.
-	RefusedRows int `json:"refused_rows"`
-	// Forecast is nil if no export of the batch is in progress.
-	Forecast *forecast.Forecast `json:"forecast"`
-	// Waits are sentences about what blocks the customer's exports.
-	Waits []string `json:"waits"`
-	// JobTitle is empty if the cached job list does not have it.
-	JobTitle string `json:"job_title"`
-	// JobWarning warns that the job is not on the customer's portals, so it may be wrong; "" for
-	// none.
-	JobWarning string `json:"job_warning"`
-}
 
 // Enqueue submits a batch, as tasks.Client does. It reads candidates one by one, and starts to send
 // them once they exceed 256 KiB. Rows that the iterator refuses are not sent, but are in the
 // receipt.
 //
-// If no row is accepted, the error is a *tasks.NothingAcceptedError, and the receipt has the
+// If no row is accepted, the error is a *input.NothingAcceptedError, and the receipt has the
 // refusals. If the API refuses the batch, the error is a *Problem; a reused idempotency key matches
-// store.ErrBatchConflict. The code too_many_rows comes with a receipt of the accepted rows; submit
+// ErrBatchConflict. The code too_many_rows comes with a receipt of the accepted rows; submit
 // the others as another batch.
 //
-// After an error of the iterator, or input that ends in the middle of a row (*tasks.CutError), the
+// After an error of the iterator, or input that ends in the middle of a row (*input.CutError), the
 // rows read so far are submitted and in the receipt. If the connection breaks, candidates may have
 // been submitted without a receipt: submit the batch again with the same idempotency key, which
 // adds only the missing ones. An iterator that pauses for longer than the API's stall timeout (30
 // s) breaks the connection. Batch.ListAtMost and Batch.MaxRows have no effect; the API's own limits
 // apply.
-func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
+func (c *Client) Enqueue(ctx context.Context, b input.Batch) (Receipt, error) {
 	if b.Candidates == nil {
-		return Sent{}, &tasks.BatchError{Field: "candidates", Message: "are missing", Remedy: "pass at least an empty sequence"}
+		return Receipt{}, &input.BatchError{Field: "candidates", Message: "are missing", Remedy: "pass at least an empty sequence"}
 	}
 	query := url.Values{}
 	if b.Target.Job != 0 {
@@ -78,14 +60,14 @@ func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 	}()
 	r, err := c.request(ctx, http.MethodPost, customerPath(b.Customer)+"/exports", query, withKnownLength(body))
 	if err != nil {
-		return Sent{}, err
+		return Receipt{}, err
 	}
 	r.Header.Set("Content-Type", "application/x-ndjson")
 	r.Header.Set("Expect", "100-continue") // a refusal arrives before the candidates are sent
 	if b.IdempotencyKey != "" {
 		r.Header.Set("Idempotency-Key", b.IdempotencyKey)
 	}
-	var receipt Sent
+	var receipt Receipt
 	err = c.do(r, &receipt)
 	_ = body.Close() // stops the sender
 	<-sent
@@ -96,7 +78,7 @@ func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 			receipt = *problem.Receipt
 			sender.complete(&receipt)
 			if receipt.Accepted == 0 {
-				return receipt, errors.Join(&tasks.NothingAcceptedError{Refused: receipt.RefusedRows}, sender.inputErr)
+				return receipt, errors.Join(&input.NothingAcceptedError{Refused: receipt.RefusedRows}, sender.inputErr)
 			}
 			return receipt, sender.inputErr
 		}
@@ -107,7 +89,7 @@ func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 		unsent := ok && sender.sent == 0 && problem.Code == "batch_invalid"
 		if unsent && len(sender.refused) > 0 || ok && problem.Code == "nothing_accepted" {
 			sender.complete(&receipt)
-			err = &tasks.NothingAcceptedError{Refused: receipt.RefusedRows}
+			err = &input.NothingAcceptedError{Refused: receipt.RefusedRows}
 		} else if receipt.Accepted+receipt.RefusedRows > 0 {
 			sender.complete(&receipt)
 		}
@@ -132,11 +114,11 @@ func withKnownLength(body io.Reader) io.Reader {
 
 // sender sends the candidates of a batch, one per line.
 type sender struct {
-	rows func(func(tasks.Candidate, error) bool)
+	rows func(func(input.Candidate, error) bool)
 
 	row      int // of the input, from 1
 	sent     int
-	refused  []tasks.Refusal // by the iterator
+	refused  []input.Refusal // by the iterator
 	inputErr error
 	cut      bool // incompleteRow was sent
 }
@@ -153,10 +135,10 @@ func (s *sender) send(to *io.PipeWriter) {
 	var err error
 	for candidate, rowErr := range s.rows {
 		s.row++
-		if refused, ok := errors.AsType[*tasks.RowError](rowErr); ok {
-			s.refused = append(s.refused, tasks.Refusal{Row: s.row, Line: refused.Line, Candidate: refused.Candidate, Problems: refused.Problems})
+		if refused, ok := errors.AsType[*input.RowError](rowErr); ok {
+			s.refused = append(s.refused, input.Refusal{Row: s.row, Line: refused.Line, Candidate: refused.Candidate, Problems: refused.Problems})
 			if refused.Cut {
-				s.inputErr = &tasks.CutError{Row: s.row, Line: refused.Line}
+				s.inputErr = &input.CutError{Row: s.row, Line: refused.Line}
 				break
 			}
 			continue
@@ -182,7 +164,7 @@ func (s *sender) send(to *io.PipeWriter) {
 
 // complete adds the iterator's refusals to the receipt, and renumbers its rows: the API only
 // numbers rows that were sent.
-func (s *sender) complete(receipt *Sent) {
+func (s *sender) complete(receipt *Receipt) {
 	if s.cut {
 		s.dropIncompleteRow(receipt)
 	}
@@ -199,12 +181,12 @@ func (s *sender) complete(receipt *Sent) {
 		receipt.Warnings[i].FirstLine = 0
 	}
 	receipt.Refused = append(receipt.Refused, s.refused...)
-	slices.SortFunc(receipt.Refused, func(x, y tasks.Refusal) int { return x.Row - y.Row })
+	slices.SortFunc(receipt.Refused, func(x, y input.Refusal) int { return x.Row - y.Row })
 	receipt.RefusedRows += len(s.refused)
 }
 
 // dropIncompleteRow removes incompleteRow from the receipt.
-func (s *sender) dropIncompleteRow(receipt *Sent) {
+func (s *sender) dropIncompleteRow(receipt *Receipt) {
 	last := len(receipt.Refused) - 1
 	switch {
 	case last >= 0 && receipt.Refused[last].Row == s.sent+1:

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/seekout/icims-export/store"
 )
 
 // Problem is an error response of the API.
@@ -23,7 +21,7 @@ type Problem struct {
 	Errors    []FieldProblem `json:"errors"`
 	RequestID string         `json:"request_id"`
 	// Receipt is the result for the candidates before a batch was interrupted; nil for none.
-	Receipt *Sent `json:"receipt"`
+	Receipt *Receipt `json:"receipt"`
 	// RetryAfter is when to retry; 0 if unknown or if a retry does not help.
 	RetryAfter time.Duration `json:"-"`
 }
@@ -53,18 +51,18 @@ func (p *Problem) Error() string {
 	return b.String()
 }
 
-// Is matches the errors that package tasks returns in the same case.
+// Is matches the errors of this package.
 func (p *Problem) Is(target error) bool {
 	switch target {
-	case store.ErrBatchConflict:
+	case ErrBatchConflict:
 		return p.Code == "idempotency_conflict"
-	case store.ErrNoBatch:
+	case ErrNoBatch:
 		return p.Code == "batch_unknown"
-	case store.ErrNoConnection:
+	case ErrNoConnection:
 		return p.Code == "no_connection"
-	case store.ErrTooManyWaiting:
+	case ErrTooManyWaiting:
 		return p.Code == "too_many_waiting"
-	case store.ErrMemoryReserved:
+	case ErrStoreFull:
 		return p.Code == "store_full"
 	}
 	return false

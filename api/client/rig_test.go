@@ -21,6 +21,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -121,12 +122,12 @@ func (r *rig) with(key string) *client.Client {
 	return c
 }
 
-func candidate(i int) tasks.Candidate {
-	return tasks.Candidate{ID: fmt.Sprintf("c-%05d", i), FirstName: "Ottoline", LastName: "Quillfeather", Email: fmt.Sprintf("ottoline-%d@example.com", i)}
+func candidate(i int) input.Candidate {
+	return input.Candidate{ID: fmt.Sprintf("c-%05d", i), FirstName: "Ottoline", LastName: "Quillfeather", Email: fmt.Sprintf("ottoline-%d@example.com", i)}
 }
 
-func many(n int) iter.Seq2[tasks.Candidate, error] {
-	return func(yield func(tasks.Candidate, error) bool) {
+func many(n int) iter.Seq2[input.Candidate, error] {
+	return func(yield func(input.Candidate, error) bool) {
 		for i := range n {
 			if !yield(candidate(i), nil) {
 				return

@@ -10,14 +10,12 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/seekout/icims-export/store"
 )
 
 // Wait follows a batch to its end and returns it. It calls progress, unless nil, on changes, at
 // most once per second. It reconnects after a broken connection or a restart of the API until the
 // context ends.
-func (c *Client) Wait(ctx context.Context, id store.BatchID, progress func(Batch)) (Batch, error) {
+func (c *Client) Wait(ctx context.Context, id string, progress func(Batch)) (Batch, error) {
 	f := following{client: c, id: id, progress: progress}
 	const pause = 2 * time.Second
 	for {
@@ -48,7 +46,7 @@ func (c *Client) Wait(ctx context.Context, id store.BatchID, progress func(Batch
 // following is the state of one Wait.
 type following struct {
 	client   *Client
-	id       store.BatchID
+	id       string
 	progress func(Batch)
 	last     string // ID of the last event
 	batch    Batch

@@ -5,8 +5,10 @@ import (
 	"testing"
 
 	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/api/client"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 func TestWaitingLimitErrorIsTyped(t *testing.T) {
@@ -14,9 +16,9 @@ func TestWaitingLimitErrorIsTyped(t *testing.T) {
 		d.Ledger = store.NewLedger(d.Redis, d.Ledger.Keys(), store.WithMaxWaiting(3))
 		d.Producer = tasks.NewClient(d.Redis, d.Ledger)
 	})
-	batch := tasks.Batch{Customer: customer, Target: tasks.Prospects, IdempotencyKey: "k", Candidates: many(5)}
+	batch := input.Batch{Customer: customer, Target: input.Prospects, IdempotencyKey: "k", Candidates: many(5)}
 	sent, err := r.Enqueue(t.Context(), batch)
-	if !errors.Is(err, store.ErrTooManyWaiting) || sent.Accepted != 3 {
+	if !errors.Is(err, client.ErrTooManyWaiting) || sent.Accepted != 3 {
 		t.Errorf("over HTTP: %+v, %v", sent, err)
 	}
 	direct := tasks.NewClient(r.redis, store.NewLedger(r.redis, r.ledger.Keys(), store.WithMaxWaiting(4)))

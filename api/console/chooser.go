@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/seekout/icims-export/api"
-	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // registerChooser adds the URLs of customer pages without a customer. They redirect to the last
@@ -30,7 +30,7 @@ type chooser struct {
 
 func (v *visit) choose(s section) error {
 	wanted := strings.TrimSpace(v.r.URL.Query().Get("customer"))
-	if store.ValidCustomer(wanted) {
+	if input.ValidCustomer(wanted) {
 		return v.redirect(s.pathOf(wanted, v.rest()), "")
 	}
 	if last := v.lastCustomer(); last != "" && wanted == "" && !v.r.URL.Query().Has("choose") {
@@ -63,7 +63,7 @@ func (v *visit) rest() url.Values {
 // lastCustomer returns the last viewed customer, if the key is valid for it.
 func (v *visit) lastCustomer() string {
 	last, err := v.r.Cookie(customerCookie)
-	if err != nil || !store.ValidCustomer(last.Value) || !v.Who.AllCustomers && !slices.Contains(v.Who.Customers, last.Value) {
+	if err != nil || !input.ValidCustomer(last.Value) || !v.Who.AllCustomers && !slices.Contains(v.Who.Customers, last.Value) {
 		return ""
 	}
 	return last.Value

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 func (c *Console) registerConnectionForm() {
@@ -44,7 +45,7 @@ type connectionForm struct {
 func (v *visit) newConnection() error {
 	values := map[string]string{"capabilities": store.CanExport, "auth": string(store.AuthBasic)}
 	form := connectionForm{New: true, Step: stepCapabilities, Values: values}
-	if wanted := v.r.URL.Query().Get("customer"); store.ValidCustomer(wanted) {
+	if wanted := v.r.URL.Query().Get("customer"); input.ValidCustomer(wanted) {
 		form.Customer = wanted
 	} else if len(v.Who.Customers) == 1 {
 		form.Customer = v.Who.Customers[0]
@@ -144,7 +145,7 @@ var (
 
 func (v *visit) putConnection(form *connectionForm, password string) error {
 	body, wrong := nest(form.Values)
-	if form.New && !store.ValidCustomer(form.Customer) {
+	if form.New && !input.ValidCustomer(form.Customer) {
 		wrong = append(wrong, api.FieldProblem{Field: "customer", Problem: "is not a customer ID", Remedy: "Enter iCIMS's customer ID, digits only, such as 1234"})
 	}
 	if wrong = append(wrong, form.ownProblems(stepCapabilities)...); len(wrong) > 0 {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // refusedRows are refused rows, grouped by problem.
@@ -57,16 +57,16 @@ const (
 
 // rowsOf groups refused rows and makes a file of them; all is the number of refused rows, including
 // those not listed.
-func rowsOf(refused []tasks.Refusal, all int) refusedRows {
+func rowsOf(refused []input.Refusal, all int) refusedRows {
 	list := groupOf(refused, all)
 	list.File = fileOf(refused)
 	return list
 }
 
 // groupOf groups refused rows, most frequent problem first.
-func groupOf(refused []tasks.Refusal, all int) refusedRows {
+func groupOf(refused []input.Refusal, all int) refusedRows {
 	list := refusedRows{All: all, Listed: len(refused)}
-	places := map[tasks.Problem]int{}
+	places := map[input.Problem]int{}
 	for _, r := range refused {
 		for _, p := range r.Problems {
 			at, known := places[p]

@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 const exportPath = "/customers/1234/export"
@@ -188,9 +188,9 @@ func TestReceiptGroupsAndLimitsRefusedRows(t *testing.T) {
 }
 
 func TestRefusedRowsOfManyCausesAreLimited(t *testing.T) {
-	var refused []tasks.Refusal
+	var refused []input.Refusal
 	for i := range shownCauses + 3 {
-		refused = append(refused, tasks.Refusal{Row: i + 1, Problems: []tasks.Problem{{Field: fmt.Sprintf("phones[%d]", i), Message: "is too long"}}})
+		refused = append(refused, input.Refusal{Row: i + 1, Problems: []input.Problem{{Field: fmt.Sprintf("phones[%d]", i), Message: "is too long"}}})
 	}
 	if list := rowsOf(refused, len(refused)); len(list.Causes) != shownCauses || list.MoreCauses != 3 {
 		t.Errorf("%d causes are shown, %d more are mentioned", len(list.Causes), list.MoreCauses)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 func (c *Console) registerIntegrations() {
@@ -59,7 +60,7 @@ func (v *visit) integrations() error {
 func (v *visit) toIntegrations() error {
 	wanted := strings.TrimSpace(v.r.URL.Query().Get("customer"))
 	switch {
-	case store.ValidCustomer(wanted):
+	case input.ValidCustomer(wanted):
 		return v.redirect("/connections/"+wanted, "")
 	case wanted != "":
 		return v.redirect("/?wrong=1", "")

@@ -10,7 +10,7 @@ import (
 	"strconv"
 
 	"github.com/seekout/icims-export/api"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // refusedFile is a list of refused rows as CSV. It is embedded in the page, so that the server
@@ -28,7 +28,7 @@ const largestRefusedFile = 1_400_000
 
 // fileOf writes a line per problem: the row's position, the problem and the remedy. It contains no
 // data of the row, not even an ID.
-func fileOf(refused []tasks.Refusal) refusedFile {
+func fileOf(refused []input.Refusal) refusedFile {
 	var file bytes.Buffer
 	whole, rows := 0, 0
 	w := csv.NewWriter(&file)
@@ -48,7 +48,7 @@ func fileOf(refused []tasks.Refusal) refusedFile {
 	return refusedFile{rows, template.URL("data:text/csv;charset=utf-8;base64," + base64.StdEncoding.EncodeToString(file.Bytes()))} //nolint:gosec // base64
 }
 
-func lineText(r tasks.Refusal) string {
+func lineText(r input.Refusal) string {
 	if r.Line == 0 {
 		return ""
 	}

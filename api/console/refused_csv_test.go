@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seekout/icims-export/api"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // textOf decodes the file in a URL.
@@ -102,11 +102,11 @@ func TestRefusedRowsFileSaysIfItIsIncomplete(t *testing.T) {
 }
 
 func TestRefusedRowsFileFitsIntoItsURL(t *testing.T) {
-	var refused []tasks.Refusal
+	var refused []input.Refusal
 	for i := range 1000 {
-		r := tasks.Refusal{Row: i + 1}
+		r := input.Refusal{Row: i + 1}
 		for range 20 {
-			r.Problems = append(r.Problems, tasks.Problem{Field: "email", Message: strings.Repeat("x", 50), Remedy: strings.Repeat("y", 50)})
+			r.Problems = append(r.Problems, input.Problem{Field: "email", Message: strings.Repeat("x", 50), Remedy: strings.Repeat("y", 50)})
 		}
 		refused = append(refused, r)
 	}
@@ -120,7 +120,7 @@ func TestRefusedRowsFileFitsIntoItsURL(t *testing.T) {
 }
 
 func TestRefusedRowsFileHasNoFormulas(t *testing.T) {
-	refused := []tasks.Refusal{{Row: 1, Candidate: "c-1", Problems: []tasks.Problem{{Field: `=HYPERLINK("x")`, Message: "is, as \"quoted\",\nwrong", Remedy: "-"}}}}
+	refused := []input.Refusal{{Row: 1, Candidate: "c-1", Problems: []input.Problem{{Field: `=HYPERLINK("x")`, Message: "is, as \"quoted\",\nwrong", Remedy: "-"}}}}
 	want := [][]string{{"row", "line", "field", "reason", "remedy"}, {"1", "", `'=HYPERLINK("x")`, "is, as \"quoted\",\nwrong", "'-"}}
 	if diff := cmp.Diff(want, rowsIn(t, string(fileOf(refused).URL))); diff != "" {
 		t.Error(diff)
@@ -144,7 +144,7 @@ func TestRefusedRowsFileHasNoFormulasForAnySeparator(t *testing.T) {
 	parts := []string{"x", ";", "\t", "\n", "\r", ",", " ", `"`, "'", "=", "+", "-", "@"}
 	rapid.Check(t, func(rt *rapid.T) {
 		field := strings.Join(rapid.SliceOfN(rapid.SampledFrom(parts), 1, 8).Draw(rt, "field"), "")
-		file := fileOf([]tasks.Refusal{{Row: 1, Problems: []tasks.Problem{{Field: field, Message: "is wrong", Remedy: "correct it"}}}})
+		file := fileOf([]input.Refusal{{Row: 1, Problems: []input.Problem{{Field: field, Message: "is wrong", Remedy: "correct it"}}}})
 		text := textOf(t, string(file.URL))
 		for _, at := range ",;\t" {
 			for _, cell := range cells(t, text, at) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // visit is a request of a logged-in user.
@@ -141,7 +142,7 @@ func (v *visit) bind(scope api.Scope) error {
 	if customer == "" {
 		return nil
 	}
-	if !store.ValidCustomer(customer) || !v.Who.AllCustomers && !slices.Contains(v.Who.Customers, customer) {
+	if !input.ValidCustomer(customer) || !v.Who.AllCustomers && !slices.Contains(v.Who.Customers, customer) {
 		return &Refusal{Status: http.StatusNotFound, Problem: api.Problem{
 			Title: "customer not found", Detail: "Check the ID in the address. Your key may not include this customer.",
 		}}

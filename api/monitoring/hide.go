@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker/control"
 	"github.com/seekout/icims-export/worker/intake"
 )
@@ -36,7 +37,7 @@ type reference struct {
 var (
 	isExport    = regexp.MustCompile(`\A[a-z2-7]{16}\z`)
 	isKind      = regexp.MustCompile(`\A[a-z_]{1,20}\z`)
-	isCandidate = regexp.MustCompile(`\A[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}\z`) // as tasks.Candidate checks it
+	isCandidate = regexp.MustCompile(`\A[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}\z`) // as input.Candidate checks it
 )
 
 // formatPayload shows a payload that is a reference, and only the length of any other.
@@ -44,7 +45,7 @@ func formatPayload(kind string, payload []byte) string {
 	decoder := json.NewDecoder(bytes.NewReader(payload))
 	decoder.DisallowUnknownFields()
 	var r reference
-	if !isType.MatchString(kind) || decoder.Decode(&r) != nil || decoder.More() || !store.ValidCustomer(r.Customer) {
+	if !isType.MatchString(kind) || decoder.Decode(&r) != nil || decoder.More() || !input.ValidCustomer(r.Customer) {
 		return sizeOf(payload)
 	}
 	_, err := store.ParseBatchID(r.Batch)

@@ -20,6 +20,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -116,9 +117,9 @@ func newRig(t *testing.T, c icimstest.Config) *rig {
 }
 
 // send submits a batch.
-func (r *rig) send(customer string, candidates ...tasks.Candidate) store.BatchID {
+func (r *rig) send(customer string, candidates ...input.Candidate) store.BatchID {
 	r.t.Helper()
-	receipt, err := r.producer.Enqueue(r.t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(1701), Candidates: tasks.Candidates(candidates...)})
+	receipt, err := r.producer.Enqueue(r.t.Context(), input.Batch{Customer: customer, Target: input.ToJob(1701), Candidates: input.Candidates(candidates...)})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -129,13 +130,13 @@ func (r *rig) send(customer string, candidates ...tasks.Candidate) store.BatchID
 }
 
 // people returns generated people, full of telltales.
-func people(from, to int) []tasks.Candidate {
-	all := make([]tasks.Candidate, 0, to-from)
+func people(from, to int) []input.Candidate {
+	all := make([]input.Candidate, 0, to-from)
 	for i := from; i < to; i++ {
-		all = append(all, tasks.Candidate{
+		all = append(all, input.Candidate{
 			ID: fmt.Sprintf("cand-%06d", i), FirstName: "Ana", LastName: "Duarte", Email: fmt.Sprintf("person-%06d@example.com", i),
-			Phones:         []tasks.Phone{{Number: fmt.Sprintf("+1 425 555 0143 x%d", i), Type: "mobile"}},
-			WorkExperience: []tasks.WorkExperience{{Employer: "Contoso", Title: "Data Engineer", Start: "2021-03"}},
+			Phones:         []input.Phone{{Number: fmt.Sprintf("+1 425 555 0143 x%d", i), Type: "mobile"}},
+			WorkExperience: []input.WorkExperience{{Employer: "Contoso", Title: "Data Engineer", Start: "2021-03"}},
 		})
 	}
 	return all

@@ -19,6 +19,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 const (
@@ -134,15 +135,15 @@ func (s *stage) write(n int) string {
 	w := bufio.NewWriter(file)
 	enc := json.NewEncoder(w)
 	for i := range n {
-		c := tasks.Candidate{
+		c := input.Candidate{
 			ID: fmt.Sprintf("c-%06d", i), FirstName: "Ottoline", LastName: fmt.Sprintf("Quillfeather %d", i),
 			Email:       fmt.Sprintf("ottoline.quillfeather.%06d@example.com", i),
 			LinkedInURL: fmt.Sprintf("https://www.linkedin.com/in/ottoline-%06x", i),
-			Phones:      []tasks.Phone{{Number: fmt.Sprintf("+1 425 555 %04d", i%10_000), Type: "mobile"}},
-			Education:   []tasks.Education{{School: "University of Porto", Degree: "Master of Science"}, {School: "University of Coimbra", Degree: "Bachelor of Science"}},
+			Phones:      []input.Phone{{Number: fmt.Sprintf("+1 425 555 %04d", i%10_000), Type: "mobile"}},
+			Education:   []input.Education{{School: "University of Porto", Degree: "Master of Science"}, {School: "University of Coimbra", Degree: "Bachelor of Science"}},
 		}
 		for p := range 11 {
-			c.WorkExperience = append(c.WorkExperience, tasks.WorkExperience{
+			c.WorkExperience = append(c.WorkExperience, input.WorkExperience{
 				Employer: fmt.Sprintf("Larkspur & Sons %d Ltd", p), Title: "Principal software engineer", Start: fmt.Sprintf("%d-03", 2020-2*p), End: fmt.Sprintf("%d-02", 2022-2*p),
 			})
 		}
@@ -208,7 +209,7 @@ func (s *stage) enqueue(name string) time.Duration {
 	}
 	defer file.Close()
 	began := time.Now()
-	receipt, err := tasks.NewClient(s.redis, s.ledger).Enqueue(s.b.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(job), Candidates: tasks.Read(file, name)})
+	receipt, err := tasks.NewClient(s.redis, s.ledger).Enqueue(s.b.Context(), input.Batch{Customer: customer, Target: input.ToJob(job), Candidates: input.Read(file, name)})
 	took := time.Since(began)
 	if err != nil || len(receipt.Refused) > 0 {
 		s.b.Fatalf("%d accepted, %d refused, %v", receipt.Accepted, len(receipt.Refused), err)

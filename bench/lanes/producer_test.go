@@ -6,22 +6,22 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // series makes the candidates of each batch distinct.
 var series int
 
 // people returns n new candidates, one at a time: a million do not have to be in memory.
-func people(n int) iter.Seq2[tasks.Candidate, error] {
+func people(n int) iter.Seq2[input.Candidate, error] {
 	series++
 	s := series
-	return func(yield func(tasks.Candidate, error) bool) {
+	return func(yield func(input.Candidate, error) bool) {
 		for i := range n {
-			c := tasks.Candidate{
+			c := input.Candidate{
 				ID: fmt.Sprintf("c-%d-%d", s, i), FirstName: "Ana", LastName: "Duarte", Email: fmt.Sprintf("ana.%d.%d@example.com", s, i),
-				Phones:         []tasks.Phone{{Number: "+1 425 555 0143", Type: "mobile"}},
-				WorkExperience: []tasks.WorkExperience{{Employer: "Contoso", Title: "Data Engineer", Start: "2021-03"}},
+				Phones:         []input.Phone{{Number: "+1 425 555 0143", Type: "mobile"}},
+				WorkExperience: []input.WorkExperience{{Employer: "Contoso", Title: "Data Engineer", Start: "2021-03"}},
 			}
 			if !yield(c, nil) {
 				return
@@ -33,7 +33,7 @@ func people(n int) iter.Seq2[tasks.Candidate, error] {
 // enqueue submits n candidates for a job of the customer, as a producer does.
 func (r *rig) enqueue(customer string, n int) store.BatchID {
 	r.b.Helper()
-	receipt, err := r.producer.Enqueue(r.b.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(job), Candidates: people(n)})
+	receipt, err := r.producer.Enqueue(r.b.Context(), input.Batch{Customer: customer, Target: input.ToJob(job), Candidates: people(n)})
 	if err != nil || receipt.Accepted != n {
 		r.b.Fatalf("%d of %d accepted, %v", receipt.Accepted, n, err)
 	}

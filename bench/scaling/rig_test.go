@@ -15,6 +15,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -89,17 +90,17 @@ func (r *rig) start() {
 // send submits a batch of new candidates.
 func (r *rig) send(customer string, n int) store.BatchID {
 	r.b.Helper()
-	rows := make([]tasks.Candidate, n)
+	rows := make([]input.Candidate, n)
 	for i := range rows {
 		r.rows++
 		id := fmt.Sprintf("c-%07d", r.rows)
-		rows[i] = tasks.Candidate{
+		rows[i] = input.Candidate{
 			ID: id, FirstName: "Made", LastName: "Up" + id, Email: id + "@example.com",
-			Phones:         []tasks.Phone{{Number: "+1 425 555 0143", Type: "mobile"}},
-			WorkExperience: []tasks.WorkExperience{{Employer: "Contoso", Title: "Data Engineer", Start: "2021-03"}},
+			Phones:         []input.Phone{{Number: "+1 425 555 0143", Type: "mobile"}},
+			WorkExperience: []input.WorkExperience{{Employer: "Contoso", Title: "Data Engineer", Start: "2021-03"}},
 		}
 	}
-	receipt, err := r.producer.Enqueue(r.b.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(job), Candidates: tasks.Candidates(rows...)})
+	receipt, err := r.producer.Enqueue(r.b.Context(), input.Batch{Customer: customer, Target: input.ToJob(job), Candidates: input.Candidates(rows...)})
 	if err != nil || receipt.Accepted != n {
 		r.b.Fatalf("%d of %d accepted, %v", receipt.Accepted, n, err)
 	}

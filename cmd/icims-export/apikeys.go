@@ -11,6 +11,7 @@ import (
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 type apikeysCommand struct {
@@ -82,7 +83,7 @@ func (c *apikeysNewCommand) key(now time.Time) (store.APIKey, error) {
 		}
 	}
 	for _, customer := range c.Customer {
-		if customer = strings.TrimSpace(customer); !store.ValidCustomer(customer) {
+		if customer = strings.TrimSpace(customer); !input.ValidCustomer(customer) {
 			return k, usageError("--customer %q is not an iCIMS customer id: digits only", customer)
 		}
 		if !slices.Contains(k.Customers, customer) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 type journalCommand struct {
@@ -20,7 +21,7 @@ type journalCommand struct {
 // Run prints the audit log.
 func (c *journalCommand) Run(ctx context.Context, p *process) error {
 	switch {
-	case c.Customer != "" && !store.ValidCustomer(c.Customer):
+	case c.Customer != "" && !input.ValidCustomer(c.Customer):
 		return usageError("--customer must be an iCIMS customer id, digits only")
 	case c.Limit < 1:
 		return usageError("--limit must be a number of at least 1")

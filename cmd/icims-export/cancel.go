@@ -10,6 +10,7 @@ import (
 	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 type cancelCommand struct {
@@ -48,7 +49,7 @@ func (c *cancelCommand) Run(ctx context.Context, p *process) error {
 			return usageError("%v", err)
 		}
 		r.Customer = r.Batch.Customer()
-	case !store.ValidCustomer(c.Customer):
+	case !input.ValidCustomer(c.Customer):
 		return usageError("--customer must be an iCIMS customer id, digits only")
 	}
 	if strings.TrimSpace(c.Why) == "" && !c.DryRun {

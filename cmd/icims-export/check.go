@@ -16,6 +16,7 @@ import (
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/readback"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 type checkCommand struct {
@@ -119,7 +120,7 @@ func (c *checkCommand) check() error {
 		c.Sample = c.Remote.sample
 	}
 	switch {
-	case c.Customer != "" && !store.ValidCustomer(c.Customer):
+	case c.Customer != "" && !input.ValidCustomer(c.Customer):
 		return usageError("--customer must be an iCIMS customer id, digits only")
 	case c.Sample < 1 || c.Sample > readback.MaxSample:
 		return usageError("--sample must be from 1 to %d people", readback.MaxSample)

@@ -9,6 +9,7 @@ import (
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/readback"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // exported exports n candidates to a job.
@@ -16,11 +17,11 @@ func (w *ward) exported(n int) {
 	w.t.Helper()
 	w.work()
 	made := newCandidateGenerator(7)
-	candidates := make([]tasks.Candidate, n)
+	candidates := make([]input.Candidate, n)
 	for i := range candidates {
 		candidates[i] = made.candidate()
 	}
-	receipt, err := tasks.NewClient(w.redis, w.ledger).Enqueue(w.t.Context(), tasks.Batch{Customer: "1234", Target: tasks.ToJob(1701), Candidates: tasks.Candidates(candidates...)})
+	receipt, err := tasks.NewClient(w.redis, w.ledger).Enqueue(w.t.Context(), input.Batch{Customer: "1234", Target: input.ToJob(1701), Candidates: input.Candidates(candidates...)})
 	if err != nil {
 		w.t.Fatal(err)
 	}

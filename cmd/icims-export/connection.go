@@ -16,6 +16,7 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 type connectionCommand struct {
@@ -110,7 +111,7 @@ func refusedConnection(err error) error {
 }
 
 func customerOf(text string) error {
-	if !store.ValidCustomer(text) {
+	if !input.ValidCustomer(text) {
 		return usageError("%q is not an iCIMS customer id: digits only", text)
 	}
 	return nil

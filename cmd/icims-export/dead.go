@@ -7,6 +7,7 @@ import (
 
 	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 type deadCommand struct {
@@ -33,7 +34,7 @@ func (c deadChoice) named() bool {
 }
 
 func (c deadChoice) check() error {
-	if c.Customer != "" && !store.ValidCustomer(c.Customer) {
+	if c.Customer != "" && !input.ValidCustomer(c.Customer) {
 		return usageError("--customer must be an iCIMS customer id, digits only")
 	}
 	if c.Reason != "" && !slices.Contains(store.Reasons(), store.Reason(c.Reason)) {
@@ -56,7 +57,7 @@ func (c deadChoice) search(ctx context.Context, o *operator, what string) (admin
 		}
 		c.Customer = s.Batch.Customer()
 	}
-	if customer, export, ok := strings.Cut(what, ":"); ok && store.ValidCustomer(customer) {
+	if customer, export, ok := strings.Cut(what, ":"); ok && input.ValidCustomer(customer) {
 		if c.Customer != "" && c.Customer != customer {
 			return s, usageError("%s does not belong to customer %s: omit --customer and --batch", what, c.Customer)
 		}

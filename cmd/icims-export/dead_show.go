@@ -12,7 +12,7 @@ import (
 
 	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 type deadShowCommand struct {
@@ -28,7 +28,7 @@ func (c *deadShowCommand) Run(ctx context.Context, p *process) error {
 	if customer, export, ok := strings.Cut(c.Customer, ":"); ok && c.Which == "" {
 		c.Customer, c.Which = customer, export
 	}
-	if !store.ValidCustomer(c.Customer) {
+	if !input.ValidCustomer(c.Customer) {
 		return usageError("%q is not an iCIMS customer id (digits only); it comes before the candidate", c.Customer)
 	}
 	if c.Which == "" {

@@ -14,6 +14,7 @@ import (
 	"github.com/seekout/icims-export/metrics"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -62,7 +63,7 @@ type demoBatch struct {
 	Calls    int           `json:"calls"`
 	Seconds  float64       `json:"seconds"`
 
-	refusals []tasks.Refusal
+	refusals []input.Refusal
 }
 
 // demoSummary is the demo's JSON.
@@ -190,8 +191,8 @@ const (
 
 // demoCast are the demo's candidates.
 type demoCast struct {
-	rows  []tasks.Candidate // in batch order, with bad rows in between
-	known []tasks.Candidate // already in iCIMS
+	rows  []input.Candidate // in batch order, with bad rows in between
+	known []input.Candidate // already in iCIMS
 }
 
 func (c *demoCommand) cast() demoCast {
@@ -224,10 +225,10 @@ func (c demoCast) settle(sim *icimstest.Simulator) {
 }
 
 // export exports candidates and waits for the result.
-func (d *demo) export(ctx context.Context, name, key string, rows []tasks.Candidate) (demoBatch, error) {
+func (d *demo) export(ctx context.Context, name, key string, rows []input.Candidate) (demoBatch, error) {
 	calls, started := d.sim.CallCount(), time.Now()
-	receipt, err := d.client.Enqueue(ctx, tasks.Batch{
-		Customer: demoCustomer, Target: tasks.ToJob(demoJob), IdempotencyKey: key, Candidates: tasks.Candidates(rows...),
+	receipt, err := d.client.Enqueue(ctx, input.Batch{
+		Customer: demoCustomer, Target: input.ToJob(demoJob), IdempotencyKey: key, Candidates: input.Candidates(rows...),
 	})
 	if err != nil {
 		return demoBatch{}, demoFailed(ctx, err)

@@ -20,6 +20,7 @@ import (
 	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // preview is the expected result for one candidate.
@@ -42,7 +43,7 @@ type estimate struct {
 }
 
 // dryRun shows what an export would do. It writes nothing to iCIMS or Redis.
-func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[tasks.Candidate, error]) error {
+func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[input.Candidate, error]) error {
 	look, closeRedis := c.openLedger(ctx, p)
 	defer closeRedis()
 	conn, err := c.planned(ctx, p, look)
@@ -277,8 +278,8 @@ func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt, unreadRows stri
 		tail, err := json.Marshal(struct {
 			Accepted int                     `json:"accepted"`
 			Dummies  int                     `json:"dummies,omitempty"`
-			Refused  []tasks.Refusal         `json:"refused,omitempty"`
-			Warnings []tasks.RepeatedWarning `json:"warnings,omitempty"`
+			Refused  []input.Refusal         `json:"refused,omitempty"`
+			Warnings []input.RepeatedWarning `json:"warnings,omitempty"`
 			Estimate estimate                `json:"estimate"`
 			Waits    []string                `json:"waits,omitempty"` // what blocks the customer's exports
 			Job      string                  `json:"job_warning,omitempty"`

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 type eraseCommand struct {
@@ -24,7 +25,7 @@ type eraseCommand struct {
 // Run erases all stored data of a candidate.
 func (c *eraseCommand) Run(ctx context.Context, p *process) error {
 	switch {
-	case !store.ValidCustomer(c.Customer):
+	case !input.ValidCustomer(c.Customer):
 		return usageError("%q is not an iCIMS customer id (digits only); it comes before the candidate", c.Customer)
 	case strings.TrimSpace(c.Candidate) == "":
 		return usageError("give the candidate's id, as submitted")

@@ -19,6 +19,7 @@ import (
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 type exportCommand struct {
@@ -44,7 +45,7 @@ func (c *exportCommand) Run(ctx context.Context, p *process) error {
 	if c.Job < 0 || !c.Prospects && c.Job == 0 {
 		return usageError("--job must be the system id of a job, the number in its URL")
 	}
-	if !store.ValidCustomer(c.Customer) {
+	if !input.ValidCustomer(c.Customer) {
 		return usageError("--customer must be an iCIMS customer id, digits only")
 	}
 	if c.All && !c.DryRun {
@@ -55,7 +56,7 @@ func (c *exportCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeInput()
-	rows := tasks.Read(in, c.readAs())
+	rows := input.Read(in, c.readAs())
 	switch {
 	case c.DryRun:
 		return c.dryRun(ctx, p, rows)
@@ -92,7 +93,7 @@ func (c *exportCommand) open(p *process) (io.Reader, func(), error) {
 	return nil, nil, usageError("%s cannot be read: check the name", c.File)
 }
 
-// readAs returns the file name by which tasks.Read recognizes the input format.
+// readAs returns the file name by which input.Read recognizes the input format.
 func (c *exportCommand) readAs() string {
 	if c.Format == "" || c.Format == "auto" {
 		return c.File
@@ -100,10 +101,10 @@ func (c *exportCommand) readAs() string {
 	return "input." + c.Format
 }
 
-func (c *exportCommand) batch(p *process, rows iter.Seq2[tasks.Candidate, error]) tasks.Batch {
-	watched := func(yield func(tasks.Candidate, error) bool) {
+func (c *exportCommand) batch(p *process, rows iter.Seq2[input.Candidate, error]) input.Batch {
+	watched := func(yield func(input.Candidate, error) bool) {
 		for candidate, err := range rows {
-			if _, row := errors.AsType[*tasks.RowError](err); err != nil && !row {
+			if _, row := errors.AsType[*input.RowError](err); err != nil && !row {
 				c.inputBroke = true
 			}
 			if !yield(candidate, err) {
@@ -111,15 +112,15 @@ func (c *exportCommand) batch(p *process, rows iter.Seq2[tasks.Candidate, error]
 			}
 		}
 	}
-	return tasks.Batch{
-		Customer: c.Customer, Target: tasks.Target{Job: c.Job}, IdempotencyKey: c.IdempotencyKey, Candidates: watched,
+	return input.Batch{
+		Customer: c.Customer, Target: input.Target{Job: c.Job}, IdempotencyKey: c.IdempotencyKey, Candidates: watched,
 		MaxRows: p.settings.MaxBatchRows,
-		Options: tasks.Options{GenerateDummyEmails: c.GenerateDummyEmails, IncludePreviouslyExported: c.IncludeExported},
+		Options: input.Options{GenerateDummyEmails: c.GenerateDummyEmails, IncludePreviouslyExported: c.IncludeExported},
 	}
 }
 
 // submit submits the batch to the workers, and with --wait waits for the result.
-func (c *exportCommand) submit(ctx context.Context, p *process, rows iter.Seq2[tasks.Candidate, error]) error {
+func (c *exportCommand) submit(ctx context.Context, p *process, rows iter.Seq2[input.Candidate, error]) error {
 	keys, err := readKeyset(p.settings, p.warn)
 	if err != nil {
 		return err
@@ -185,7 +186,7 @@ func (c *exportCommand) addForecast(ctx context.Context, p *process, r *report, 
 }
 
 // exportHere exports in this process, with an embedded Redis.
-func (c *exportCommand) exportHere(ctx context.Context, p *process, rows iter.Seq2[tasks.Candidate, error]) error {
+func (c *exportCommand) exportHere(ctx context.Context, p *process, rows iter.Seq2[input.Candidate, error]) error {
 	hosts, err := hostPolicy(p.settings)
 	if err != nil {
 		return err
@@ -255,11 +256,11 @@ func (c *exportCommand) connection(p *process) (store.Connection, error) {
 }
 
 // enqueue submits the rows and shows how many were read.
-func (c *exportCommand) enqueue(ctx context.Context, p *process, producer *tasks.Client, rows iter.Seq2[tasks.Candidate, error]) (tasks.Receipt, error) {
+func (c *exportCommand) enqueue(ctx context.Context, p *process, producer *tasks.Client, rows iter.Seq2[input.Candidate, error]) (tasks.Receipt, error) {
 	progress := newProgress(p)
 	defer progress.end()
 	const step = 200
-	counted := func(yield func(tasks.Candidate, error) bool) {
+	counted := func(yield func(input.Candidate, error) bool) {
 		n := 0
 		for candidate, err := range rows {
 			if n++; n%step == 0 {
@@ -275,11 +276,11 @@ func (c *exportCommand) enqueue(ctx context.Context, p *process, producer *tasks
 
 // enqueueFailed explains why a batch was not submitted, or not completely.
 func (c *exportCommand) enqueueFailed(p *process, r *report, err error) error {
-	if refused, ok := errors.AsType[*tasks.BatchError](err); ok {
+	if refused, ok := errors.AsType[*input.BatchError](err); ok {
 		return usageError("the %s %s: %s", refused.Field, refused.Message, refused.Remedy)
 	}
-	nothing, none := errors.AsType[*tasks.NothingAcceptedError](err)
-	if _, cut := errors.AsType[*tasks.CutError](err); (none || cut) && r.receipt.RefusedRows() > 0 {
+	nothing, none := errors.AsType[*input.NothingAcceptedError](err)
+	if _, cut := errors.AsType[*input.CutError](err); (none || cut) && r.receipt.RefusedRows() > 0 {
 		return r.writeRefused()
 	}
 	if none {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/brianvoe/gofakeit/v7"
 
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // candidateGenerator generates candidates who do not exist: names from word lists, addresses under
@@ -26,21 +26,21 @@ var (
 )
 
 // candidate returns the next candidate.
-func (m *candidateGenerator) candidate() tasks.Candidate {
+func (m *candidateGenerator) candidate() input.Candidate {
 	m.n++
 	f := m.faker
-	c := tasks.Candidate{
+	c := input.Candidate{
 		ID: fmt.Sprintf("c-%06d", m.n), FirstName: f.FirstName(), LastName: f.LastName(),
 		LinkedInURL: fmt.Sprintf("https://www.linkedin.com/in/example-%06d", m.n),
 	}
 	c.Email = fmt.Sprintf("%s.%s.%d@example.com", plainLetters(c.FirstName), plainLetters(c.LastName), m.n)
 	for i := range 1 + f.IntN(2) {
-		c.Phones = append(c.Phones, tasks.Phone{Number: fmt.Sprintf("+1 %d 555 01%02d", 201+f.IntN(700), f.IntN(100)), Type: phoneTypes[(i+f.IntN(2))%len(phoneTypes)]})
+		c.Phones = append(c.Phones, input.Phone{Number: fmt.Sprintf("+1 %d 555 01%02d", 201+f.IntN(700), f.IntN(100)), Type: phoneTypes[(i+f.IntN(2))%len(phoneTypes)]})
 	}
 	year := 2024
 	for i := range 1 + f.IntN(3) {
 		start := year - 1 - f.IntN(4)
-		job := tasks.WorkExperience{Employer: f.Company(), Title: f.JobLevel() + " " + f.JobTitle(), Start: fmt.Sprintf("%d-%02d", start, 1+f.IntN(12))}
+		job := input.WorkExperience{Employer: f.Company(), Title: f.JobLevel() + " " + f.JobTitle(), Start: fmt.Sprintf("%d-%02d", start, 1+f.IntN(12))}
 		if i > 0 {
 			job.End = fmt.Sprintf("%d-12", year)
 		}
@@ -48,7 +48,7 @@ func (m *candidateGenerator) candidate() tasks.Candidate {
 		year = start
 	}
 	for range 1 + f.IntN(2) {
-		c.Education = append(c.Education, tasks.Education{School: f.School(), Degree: f.RandomString(degrees)})
+		c.Education = append(c.Education, input.Education{School: f.School(), Degree: f.RandomString(degrees)})
 	}
 	return c
 }
@@ -65,7 +65,7 @@ func plainLetters(name string) string {
 
 // asPerson returns the candidate as a person who has been in the simulator for long, with a phone
 // and without a work history.
-func asPerson(c tasks.Candidate) map[string]any {
+func asPerson(c input.Candidate) map[string]any {
 	return map[string]any{
 		"firstname": c.FirstName, "lastname": c.LastName, "email": c.Email,
 		"folder": map[string]any{"id": "D32007"},
@@ -74,12 +74,12 @@ func asPerson(c tasks.Candidate) map[string]any {
 }
 
 // badRows returns candidates that are refused, each for another reason.
-func (m *candidateGenerator) badRows(taken tasks.Candidate) []tasks.Candidate {
+func (m *candidateGenerator) badRows(taken input.Candidate) []input.Candidate {
 	noEmail, badEmail, noName, reversed, double := m.candidate(), m.candidate(), m.candidate(), m.candidate(), m.candidate()
 	noEmail.Email = ""
 	badEmail.Email = strings.Replace(badEmail.Email, "@", " at ", 1)
 	noName.LastName = ""
 	reversed.WorkExperience[0].Start, reversed.WorkExperience[0].End = "2023-05", "2021-11"
 	double.ID = taken.ID
-	return []tasks.Candidate{noEmail, badEmail, noName, reversed, double}
+	return []input.Candidate{noEmail, badEmail, noName, reversed, double}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 type jobsCommand struct {
@@ -26,7 +27,7 @@ type jobsCommand struct {
 
 // Run lists a customer's jobs.
 func (c *jobsCommand) Run(ctx context.Context, p *process) error {
-	if !store.ValidCustomer(c.Customer) {
+	if !input.ValidCustomer(c.Customer) {
 		return usageError("%q is not an iCIMS customer id: digits only", c.Customer)
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)

@@ -11,6 +11,7 @@ import (
 	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 type lanesCommand struct {
@@ -21,7 +22,7 @@ type lanesCommand struct {
 
 // Run lists the customers, or shows one.
 func (c *lanesCommand) Run(ctx context.Context, p *process) error {
-	if c.Customer != "" && !store.ValidCustomer(c.Customer) {
+	if c.Customer != "" && !input.ValidCustomer(c.Customer) {
 		return usageError("%q is not an iCIMS customer id: digits only", c.Customer)
 	}
 	o, closeRedis, err := openOperator(ctx, p, false)

@@ -10,6 +10,7 @@ import (
 	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // laneOrder are the flags that pause and resume share.
@@ -29,7 +30,7 @@ type pauseCommand struct {
 type resumeCommand struct{ laneOrder }
 
 func (c *laneOrder) check() error {
-	if !store.ValidCustomer(c.Customer) {
+	if !input.ValidCustomer(c.Customer) {
 		return usageError("%q is not an iCIMS customer id: digits only", c.Customer)
 	}
 	if strings.TrimSpace(c.Why) == "" {

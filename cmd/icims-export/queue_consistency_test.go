@@ -22,23 +22,24 @@ import (
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // made returns candidates that differ in ID and email.
-func made(prefix string, n int) []tasks.Candidate {
-	all := make([]tasks.Candidate, n)
+func made(prefix string, n int) []input.Candidate {
+	all := make([]input.Candidate, n)
 	for i := range all {
 		id := fmt.Sprintf("%s-%d", prefix, i)
-		all[i] = tasks.Candidate{ID: id, FirstName: "Made", LastName: "Up", Email: id + "@example.com"}
+		all[i] = input.Candidate{ID: id, FirstName: "Made", LastName: "Up", Email: id + "@example.com"}
 	}
 	return all
 }
 
 // enqueued submits a batch of customer 1234, as a producer does.
-func (w *ward) enqueued(job int64, candidates ...tasks.Candidate) store.BatchID {
+func (w *ward) enqueued(job int64, candidates ...input.Candidate) store.BatchID {
 	w.t.Helper()
-	receipt, err := tasks.NewClient(w.redis, w.ledger).Enqueue(w.t.Context(), tasks.Batch{
-		Customer: "1234", Target: tasks.ToJob(job), Candidates: tasks.Candidates(candidates...),
+	receipt, err := tasks.NewClient(w.redis, w.ledger).Enqueue(w.t.Context(), input.Batch{
+		Customer: "1234", Target: input.ToJob(job), Candidates: input.Candidates(candidates...),
 	})
 	if err != nil || receipt.Accepted != len(candidates) {
 		w.t.Fatalf("accepted %d of %d, %v", receipt.Accepted, len(candidates), err)

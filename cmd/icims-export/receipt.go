@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // shownRefusals limits the refused rows printed on a terminal.
 const shownRefusals = 20
 
 // writeRefusals prints the problem and remedy of each refused row.
-func writeRefusals(out io.Writer, width, most int, refused []tasks.Refusal) {
+func writeRefusals(out io.Writer, width, most int, refused []input.Refusal) {
 	shown := refused
 	if most > 0 && len(shown) > most {
 		shown = shown[:most]
@@ -43,7 +43,7 @@ func writeRefusals(out io.Writer, width, most int, refused []tasks.Refusal) {
 }
 
 // writeRowWarnings prints the warnings about accepted rows.
-func writeRowWarnings(out io.Writer, width int, warnings []tasks.RepeatedWarning) {
+func writeRowWarnings(out io.Writer, width int, warnings []input.RepeatedWarning) {
 	for _, w := range warnings {
 		place := "in 1 row"
 		if w.Rows > 1 {

@@ -10,6 +10,7 @@ import (
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // report is the result of export.
@@ -32,18 +33,18 @@ func (c *exportCommand) newReport(p *process) *report { return &report{p: p, jso
 // ignoreEndErrors ignores errors after which the rows read so far are exported: too many rows, and
 // input that ends in the middle of a row. The report mentions the rest.
 func (r *report) ignoreEndErrors(err error) error {
-	if beyond, ok := errors.AsType[*tasks.TooManyRowsError](err); ok {
+	if beyond, ok := errors.AsType[*input.TooManyRowsError](err); ok {
 		r.unreadRows = leftRows(beyond)
 		r.p.sayf("! %s", r.unreadRows)
 		return nil
 	}
-	if _, ok := errors.AsType[*tasks.CutError](err); ok {
+	if _, ok := errors.AsType[*input.CutError](err); ok {
 		return nil // its row is among the refused ones
 	}
 	return err
 }
 
-func leftRows(beyond *tasks.TooManyRowsError) string {
+func leftRows(beyond *input.TooManyRowsError) string {
 	from := fmt.Sprintf("row %d", beyond.Most+1)
 	if beyond.Line > 0 {
 		from = fmt.Sprintf("line %d", beyond.Line)

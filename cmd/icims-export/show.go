@@ -11,6 +11,7 @@ import (
 	"github.com/seekout/icims-export/admin"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 type showCommand struct {
@@ -23,7 +24,7 @@ type showCommand struct {
 
 // Run prints the timeline of a candidate's exports.
 func (c *showCommand) Run(ctx context.Context, p *process) error {
-	if !store.ValidCustomer(c.Customer) {
+	if !input.ValidCustomer(c.Customer) {
 		return usageError("%q is not an iCIMS customer id (digits only); it comes before the candidate", c.Customer)
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)

@@ -10,18 +10,19 @@ import (
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // refusedList is a batch's stored refused rows.
 type refusedList struct {
 	Batch       store.BatchID   `json:"batch"`
 	RefusedRows int             `json:"refused_rows"`
-	Refused     []tasks.Refusal `json:"refused"`
+	Refused     []input.Refusal `json:"refused"`
 }
 
 // readRefused reads the first refused rows of a batch.
 func readRefused(ctx context.Context, ledger *store.Ledger, b store.Batch, most int) (refusedList, error) {
-	list := refusedList{Batch: b.ID, RefusedRows: b.Refused, Refused: []tasks.Refusal{}}
+	list := refusedList{Batch: b.ID, RefusedRows: b.Refused, Refused: []input.Refusal{}}
 	if b.Refused == 0 {
 		return list, nil
 	}
@@ -60,7 +61,7 @@ func (c *statusCommand) printRefused(ctx context.Context, p *process, ledger *st
 }
 
 // writeRefusedTabs prints one tab-separated line per problem, for scripts.
-func writeRefusedTabs(out io.Writer, refused []tasks.Refusal) error {
+func writeRefusedTabs(out io.Writer, refused []input.Refusal) error {
 	var text strings.Builder
 	text.WriteString("row\tline\tcandidate\tfield\treason\tmessage\tremedy\n")
 	for _, r := range refused {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 func TestStatusListsRefusedRows(t *testing.T) {
@@ -19,7 +20,7 @@ func TestStatusListsRefusedRows(t *testing.T) {
 	for i := range refused {
 		fmt.Fprintf(&file, "c-%d,Bartholomew,Quillfeather,\n", i+1)
 	}
-	receipt, err := tasks.NewClient(w.redis, w.ledger).Enqueue(t.Context(), tasks.Batch{Customer: "1234", Candidates: tasks.ReadCSV(strings.NewReader(file.String()))})
+	receipt, err := tasks.NewClient(w.redis, w.ledger).Enqueue(t.Context(), input.Batch{Customer: "1234", Candidates: input.ReadCSV(strings.NewReader(file.String()))})
 	if err != nil || receipt.Accepted != 1 || len(receipt.Refused) != refused {
 		t.Fatalf("%d accepted, %d refused, %v", receipt.Accepted, len(receipt.Refused), err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/quota"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // Numbered returns n candidate IDs: c-00007 and so on from 7.
@@ -40,7 +41,7 @@ func AcceptAs(t testing.TB, l *store.Ledger, spec store.BatchSpec, candidates ..
 	}
 	refs, exports := make([]store.Ref, len(candidates)), make([]store.NewExport, len(candidates))
 	for i, id := range candidates {
-		c := tasks.Candidate{ID: id, FirstName: "Ottoline", LastName: "Quillfeather", Email: "ottoline." + id + "@example.com"}
+		c := input.Candidate{ID: id, FirstName: "Ottoline", LastName: "Quillfeather", Email: "ottoline." + id + "@example.com"}
 		refs[i] = store.Ref{Customer: customer, Export: keys.ExportID(string(batch), id)}
 		exports[i] = store.NewExport{Export: refs[i].Export, Candidate: id, EmailHash: keys.EmailHash(customer, c.Email), Payload: tasks.Payload{Candidate: c}.Encode()}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/seekout/icims-export/internal/panics"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 	"github.com/seekout/icims-export/worker/redeliver"
 )
 
@@ -105,7 +106,7 @@ func (h *Handler) process(ctx context.Context, t *asynq.Task) error {
 	case errors.Is(err, tasks.ErrReadable):
 		return h.refuse(ctx, id, EndReadable)
 	case err != nil:
-		h.Log.Warn().Str("task", tasks.OpaqueID(id)).Err(err).Msg("cannot open an intake task")
+		h.Log.Warn().Str("task", input.OpaqueID(id)).Err(err).Msg("cannot open an intake task")
 		h.Ended(EndSealed)
 		return archive(failedSealed)
 	}
@@ -114,12 +115,12 @@ func (h *Handler) process(ctx context.Context, t *asynq.Task) error {
 }
 
 // respond returns the error for asynq, given the result of Enqueue.
-func (h *Handler) respond(t *asynq.Task, batch tasks.Batch, receipt tasks.Receipt, err error) error {
-	if nothing, ok := errors.AsType[*tasks.NothingAcceptedError](err); ok && nothing != nil {
+func (h *Handler) respond(t *asynq.Task, batch input.Batch, receipt tasks.Receipt, err error) error {
+	if nothing, ok := errors.AsType[*input.NothingAcceptedError](err); ok && nothing != nil {
 		h.Ended(EndRefused)
 		return archive("refused: " + problemsOf(receipt))
 	}
-	if wrong, ok := errors.AsType[*tasks.BatchError](err); ok {
+	if wrong, ok := errors.AsType[*input.BatchError](err); ok {
 		h.Ended(EndRefused)
 		return archive("refused: " + wrong.Error())
 	}
@@ -189,7 +190,7 @@ func (h *Handler) refuse(ctx context.Context, id string, why End) error {
 		return err
 	}
 	options := []asynq.Option{asynq.Queue(tasks.IntakeQueue), asynq.MaxRetry(0), asynq.Timeout(time.Minute)}
-	if shown := tasks.OpaqueID(id); shown != "" {
+	if shown := input.OpaqueID(id); shown != "" {
 		options = append(options, asynq.TaskID("refused:"+shown))
 	}
 	_, err = asynq.NewClientFromRedisClient(h.Redis).EnqueueContext(ctx, asynq.NewTask(tasks.TypeRefused, payload), options...)
@@ -197,7 +198,7 @@ func (h *Handler) refuse(ctx context.Context, id string, why End) error {
 		h.Log.Error().Err(err).Fields(store.LogFields(err)).Msg("intake task waits: cannot refuse it yet")
 		return redeliver.Waiting(waitsForRedis, faultPause)
 	}
-	h.Log.Error().Str("task", tasks.OpaqueID(id)).Str("why", string(why)).Msg("task refused and erased")
+	h.Log.Error().Str("task", input.OpaqueID(id)).Str("why", string(why)).Msg("task refused and erased")
 	h.Ended(why)
 	return fmt.Errorf("%s: %w", refusals[why], asynq.RevokeTask)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/tasks/input"
 )
 
 // An administrator ends the session of an open page, and the page says so without a reload.
@@ -17,8 +18,8 @@ func TestOpenPageReportsEndedSession(t *testing.T) {
 	if err := s.ledger.Lanes.Pause(t.Context(), customer, store.Pause{By: "a test", Why: "so that the batch does not end"}); err != nil {
 		t.Fatal(err)
 	}
-	sent, err := tasks.NewClient(s.redis, s.ledger).Enqueue(t.Context(), tasks.Batch{
-		Customer: customer, Candidates: tasks.Candidates(tasks.Candidate{ID: "c-1", FirstName: "Ana", LastName: "Lytic", Email: "ana@example.com"}),
+	sent, err := tasks.NewClient(s.redis, s.ledger).Enqueue(t.Context(), input.Batch{
+		Customer: customer, Candidates: input.Candidates(input.Candidate{ID: "c-1", FirstName: "Ana", LastName: "Lytic", Email: "ana@example.com"}),
 	})
 	if err != nil {
 		t.Fatal(err)

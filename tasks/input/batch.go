@@ -1,11 +1,9 @@
-package tasks
+package input
 
 import (
 	"context"
 	"fmt"
 	"iter"
-
-	"github.com/seekout/icims-export/store"
 )
 
 // Target is the destination of a batch's candidates: a job, or prospects for the zero value.
@@ -86,7 +84,7 @@ func (e *BatchError) Error() string { return fmt.Sprintf("%s: %s; %s", e.Field, 
 // Validate returns a *BatchError if the batch is invalid as a whole. It does not read candidates.
 func (b Batch) Validate() error {
 	switch {
-	case !store.ValidCustomer(b.Customer):
+	case !ValidCustomer(b.Customer):
 		return &BatchError{"customer", "is not an iCIMS customer ID", "use the number of the customer's iCIMS instance, digits only"}
 	case b.Target.Job < 0:
 		return &BatchError{"job", "is negative", "use the job's system ID, or omit it to export prospects"}

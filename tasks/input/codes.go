@@ -1,4 +1,4 @@
-package tasks
+package input
 
 // Codes of problems that refuse a row. They are stable; docs/input.md lists each with its meaning
 // and remedy.

@@ -1,4 +1,4 @@
-package tasks
+package input
 
 import (
 	"errors"
@@ -9,8 +9,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/seekout/icims-export/store"
 )
 
 // Maximum sizes in characters; longer values are mistakes. Titles and employers are cut to shorter
@@ -112,7 +110,7 @@ func (v *validation) id(id string) {
 		v.add(at, codeIDPersonal, "looks like an email address, and IDs appear in logs", remedy)
 	case looksLikePhone(id):
 		v.add(at, codeIDPersonal, "looks like a phone number, and IDs appear in logs", remedy)
-	case id == store.TestCandidate:
+	case id == TestCandidate:
 		v.add(at, codeIDReserved, "is reserved for the test candidate", "use another ID")
 	case len(id) > maxID:
 		v.add(at, codeIDMalformed, "is longer than 128 bytes", remedy)

@@ -1,4 +1,4 @@
-package tasks
+package input
 
 import (
 	"fmt"
@@ -246,7 +246,7 @@ func TestRowErrorNamesItsPlace(t *testing.T) {
 
 // The tables of docs/input.md have exactly the codes.
 func TestCodesAreDocumented(t *testing.T) {
-	text, err := os.ReadFile("../docs/input.md")
+	text, err := os.ReadFile("../../docs/input.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,4 @@
-// Package tasks is what producers import: candidates, batches, and the client that accepts batches.
-package tasks
+package input
 
 // Candidate is one sourced person as an upstream service submits it. All text is UTF-8 and is sent
 // to iCIMS as given, except for the cuts listed in docs/mapping.md.
