@@ -19,6 +19,7 @@ const (
 	WarningPhoneTypeDropped Warning = "phone_type_dropped"
 	WarningLinkedInSkipped  Warning = "linkedin_skipped"
 	WarningStatusDropped    Warning = "status_dropped"
+	WarningStatusLater      Warning = "status_later"
 	WarningPersonMerged     Warning = "person_merged"
 	WarningSeveralProfiles  Warning = "several_profiles"
 	WarningFieldRefused     Warning = "field_refused"
@@ -38,6 +39,7 @@ var warningTexts = map[Warning]string{
 	WarningPositionSkipped:  "A position with neither employer nor title was left out.",
 	WarningPhoneTypeDropped: "A phone number was sent without its type, which this iCIMS account does not have.",
 	WarningLinkedInSkipped:  "The profile URL was left out: the connection names no field for it (linkedin_field).",
+	WarningStatusLater:      "iCIMS ignored the status of the new workflow, so it was set by a second call.",
 	WarningStatusDropped:    "The workflow may not have the connection's status: iCIMS did not accept it. Set the status's node ID in the connection.",
 	WarningPersonMerged:     "The profile was merged with another in iCIMS, which was used instead.",
 	WarningSeveralProfiles:  "iCIMS has several profiles with this email; one of them was used.",

@@ -29,6 +29,9 @@ func (p TenantProfile) Findings() []Finding {
 	add("sees_people", p.SeesPeople, fmt.Sprintf("A search finds the test candidate. The search lag is %s.", p.SearchLag.Round(time.Second/10)),
 		"No search finds the test candidate: exports wait, to avoid duplicates of existing people.")
 	add("ignores_case", p.IgnoresCase, "Searches ignore case.", "Searches are case-sensitive: new candidates are searched twice.")
+	if p.StatusLater == Yes {
+		add("status_later", p.StatusLater, "iCIMS ignores the status of new workflows, so it is set by one more call.", "")
+	}
 	add("keeps_status", p.KeepsStatus, "Workflows get the connection's status.", "Workflows do not get the connection's status.")
 	add("reads_pair", p.ReadsPair, "A workflow can be read by person and job: no duplicates.", "A workflow cannot be read by person and job: only searches find it.")
 	add("finds_pair", p.FindsPair, "A search finds a workflow by person and job.",

@@ -30,6 +30,8 @@ type TenantProfile struct {
 	StatusID string `json:"status_id,omitempty"`
 	// KeepsStatus: the test candidate's workflow had the connection's status when read back.
 	KeepsStatus Answer `json:"keeps_status,omitempty"`
+	// StatusLater: the workflow had it only after a change. Lanes check their first workflow.
+	StatusLater Answer `json:"status_later,omitempty"`
 	// ReadsPair: GET applicantworkflows/person/{person}/job/{job} finds the test candidate's
 	// workflow.
 	ReadsPair Answer `json:"reads_pair,omitempty"`

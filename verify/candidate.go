@@ -111,6 +111,10 @@ func (x *run) judgeTest(o store.Outcome) (candidate, onJob verdict) {
 	}
 	var texts []string
 	for _, w := range mapping.ParseWarnings(o.Warnings) {
+		if w.Code() == mapping.WarningStatusLater {
+			x.statusLater = true
+			continue
+		}
 		if w.Code() == mapping.WarningStatusDropped {
 			onJob.state, onJob.code = Warned, CodeStatusRefused
 			x.statusRefused = true

@@ -69,6 +69,9 @@ func TestVerificationFindsOutAboutTheTenant(t *testing.T) {
 		"a status that is refused by its label": {func(c *icimstest.TenantConfig) {
 			c.Behavior = &icimstest.Behavior{StatusByValue: icimstest.Refused}
 		}, func(p *store.TenantProfile) { p.StatusID, p.KeepsStatus = "", store.No }},
+		"a status that a new workflow does not get": {func(c *icimstest.TenantConfig) {
+			c.Behavior = &icimstest.Behavior{StatusOnCreate: icimstest.Ignored}
+		}, func(p *store.TenantProfile) { p.StatusLater = store.Yes }},
 		"a route for pairs that is not there": {func(c *icimstest.TenantConfig) {
 			c.Behavior = &icimstest.Behavior{PairRoute: icimstest.Absent}
 		}, func(p *store.TenantProfile) { p.ReadsPair, p.FindsPair = store.No, store.Yes }},

@@ -42,6 +42,7 @@ func (x *run) stored(ctx context.Context) verdict {
 	if refusal != nil {
 		return x.part(refusal, "read the test candidate", Failed, CodeRightMissing)
 	}
+	x.statusLater = x.statusLater || slices.Contains(back.missing, ofWorkflow+fieldStatus)
 	if len(back.missing) > 0 {
 		if refusal = x.sendAgain(ctx, person, flow, back.missing); refusal == nil {
 			back, refusal = x.read(ctx, person, flow)
@@ -59,6 +60,12 @@ func (x *run) judgeStored(back readBack, sent int) verdict {
 	if back.flow != nil {
 		kept := !slices.Contains(back.missing, ofWorkflow+fieldStatus) && !x.statusRefused
 		x.profile.KeepsStatus, x.profile.StatusID = store.AnswerOf(kept), ""
+		switch {
+		case x.statusLater:
+			x.profile.StatusLater = store.Yes
+		case x.made: // an existing workflow does not show it
+			x.profile.StatusLater = ""
+		}
 		if kept && x.Conn.Status.ID == "" {
 			x.profile.StatusID = back.flow.Status.ID
 		}

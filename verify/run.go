@@ -50,6 +50,7 @@ type run struct {
 	sent                       time.Time
 	there, made, statusRefused bool
 	held                       bool // see hold
+	statusLater                bool // the workflow got its status only by a change
 	back                       readBack
 	// job is the first job listed by a portal.
 	job int64

@@ -225,11 +225,45 @@ func TestEitherWorldStatusByLabel(t *testing.T) {
 				if right+dropped != n || seen && right != n || mode == icimstest.Accepted && right != n {
 					t.Errorf("%d workflows in the status, %d warnings", right, dropped)
 				}
-				if calls := r.calls("workflows.get", "workflows.patch", "search.applicantworkflows"); calls > 4 {
+				if calls := r.calls("workflows.get", "workflows.patch", "search.applicantworkflows"); calls > 5 {
 					t.Errorf("%d calls to learn it: %v", calls, r.sim.CallCounts())
 				}
 				r.clean()
 			})
+		}
+	}
+}
+
+// TestEitherWorldStatusOfNewWorkflows: iCIMS may ignore the status of a new workflow. Each one is then
+// set by a second call, whether a verification found that out or not.
+func TestEitherWorldStatusOfNewWorkflows(t *testing.T) {
+	t.Parallel()
+	const n = 6
+	verified := store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes, KeepsStatus: store.Yes, StatusID: "D10106", StatusLater: store.Yes}
+	for _, mode := range []string{icimstest.Accepted, icimstest.Ignored} {
+		for name, profile := range map[string]store.TenantProfile{"verified": verified, "not verified": {SearchOr: store.Yes, ReadsPair: store.Yes}} {
+			for _, byLabel := range []string{icimstest.Accepted, icimstest.Ignored} {
+				t.Run(fmt.Sprintf("%s, %s, label %s", mode, name, byLabel), func(t *testing.T) {
+					t.Parallel()
+					r := tenantRig(t, icimstest.Behavior{StatusOnCreate: mode, StatusByValue: byLabel}, profile)
+					r.tenant.AddWorkflow(r.tenant.AddPerson(existing(map[string]any{"email": "else@example.com"})), job+1, "D10106")
+					b := r.run(input.ToJob(job), input.Options{}, people(n)...)
+					for _, w := range r.tenant.Workflows() {
+						if w.StatusID != "D10106" {
+							t.Errorf("workflow %d has the status %s", w.ID, w.StatusID)
+						}
+					}
+					for _, o := range r.outcomes(b.ID) {
+						if strings.Contains(o.Warnings, "status_dropped") {
+							t.Errorf("outcome %+v", o)
+						}
+					}
+					if patches := r.calls("workflows.patch"); mode == icimstest.Accepted && patches > 1 || patches > n {
+						t.Errorf("%d changes", patches)
+					}
+					r.clean()
+				})
+			}
 		}
 	}
 }

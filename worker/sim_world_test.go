@@ -136,7 +136,7 @@ func newPlan(rng *rand.Rand) plan {
 		},
 		behaviour: icimstest.Behavior{
 			DuplicateEmail: word(icimstest.Allow, icimstest.Allow, icimstest.Reject400Code4), DuplicateWorkflow: word(icimstest.Allow, icimstest.Reject400, icimstest.ReturnExisting),
-			StatusByValue: word(icimstest.Accepted, icimstest.Refused, icimstest.Ignored, icimstest.IgnoredWarn), SearchEmailCase: word(icimstest.Sensitive, icimstest.Insensitive),
+			StatusByValue: word(icimstest.Accepted, icimstest.Refused, icimstest.Ignored, icimstest.IgnoredWarn), StatusOnCreate: word(icimstest.Accepted, icimstest.Accepted, icimstest.Ignored), SearchEmailCase: word(icimstest.Sensitive, icimstest.Insensitive),
 			WarningCarrier: word(icimstest.Both, icimstest.Header, icimstest.Body),
 			UnknownField:   word(icimstest.Warn, icimstest.Refuse), UnknownListValue: word(icimstest.Refuse, icimstest.Warn),
 			EntryProblemNames: word(icimstest.Path, icimstest.Child, icimstest.Collection),

@@ -53,6 +53,12 @@ func (s attachStage) checkStatus(ctx context.Context, x *export, id icims.Workfl
 	if s.conn.Status.IsZero() && sent.IsZero() {
 		return
 	}
+	if known.settled && known.later {
+		if !s.setStatus(ctx, x, id, known.ref) {
+			x.warn(mapping.WarningStatusDropped)
+		}
+		return
+	}
 	if known.settled {
 		if warned || known.ignored || sent.IsZero() {
 			x.warn(mapping.WarningStatusDropped)
@@ -74,13 +80,17 @@ func (s attachStage) checkStatus(ctx context.Context, x *export, id icims.Workfl
 	}
 	right := sent
 	if right.ID == "" {
-		if right, err = s.searchStatus(ctx, s.conn.Status.Value); err != nil {
+		found, err := s.searchStatus(ctx, s.conn.Status.Value)
+		if err != nil {
 			x.notef("the status's id could not be found: %v", err)
 			x.warn(mapping.WarningStatusDropped)
 			return
 		}
+		if found.ID != "" {
+			right = found
+		}
 	}
-	if right.ID == "" || !s.setStatus(ctx, x, id, right) {
+	if !s.setStatus(ctx, x, id, right) {
 		x.warn(mapping.WarningStatusDropped)
 		if right.ID != "" && sent.ID == "" && !sent.IsZero() {
 			s.tenant.tryStatus(right) // the next workflow shows whether iCIMS accepts the ID
@@ -94,18 +104,34 @@ func (s attachStage) checkStatus(ctx context.Context, x *export, id icims.Workfl
 		s.tenant.settleStatus(right, true)
 		return
 	}
-	x.notef("iCIMS ignored the status, so it was set by its id")
-	s.tenant.settleStatus(right, false)
+	x.notef("iCIMS ignored the status, so it was set by a second call")
+	x.warn(mapping.WarningStatusLater)
+	if right == sent {
+		s.tenant.settleStatusLater(right)
+		return
+	}
+	s.tenant.tryStatus(right) // the next workflow shows whether iCIMS accepts the ID at once
 }
 
-// setStatus sets a workflow's status.
+// setStatus sets a workflow's status, and reports whether it has that status now. A label may be
+// ignored without a warning, so the workflow is read unless the status is known to be settable.
 func (s attachStage) setStatus(ctx context.Context, x *export, id icims.WorkflowID, status store.NodeRef) bool {
+	if status.IsZero() {
+		return false
+	}
 	answer, err := s.client.PatchWorkflow(ctx, id, icims.Fields{mapping.FieldStatus: mapping.Node(status)})
 	if err != nil {
 		x.notef("the status could not be set: %v", err)
 		return false
 	}
-	return !warnsOf(answer, mapping.FieldStatus)
+	if warnsOf(answer, mapping.FieldStatus) {
+		return false
+	}
+	if status.ID != "" || s.tenant.knownStatus().later {
+		return true
+	}
+	in, err := s.isIn(ctx, id, status)
+	return err == nil && in
 }
 
 // isIn reports whether a workflow has a status.
@@ -130,7 +156,7 @@ func (s attachStage) recheckStatus(ctx context.Context, x *export, id icims.Work
 	if want.IsZero() {
 		want = s.conn.Status
 	}
-	if x.claim.Intent != store.IntentWorkflow || known.settled && !known.ignored || want.IsZero() {
+	if x.claim.Intent != store.IntentWorkflow || known.settled && !known.ignored && !known.later || want.IsZero() {
 		return
 	}
 	if in, err := s.isIn(ctx, id, want); err != nil || !in {

@@ -11,12 +11,14 @@ type statusInfo struct {
 	ref      store.NodeRef // what to send with a workflow; zero: nothing
 	settled  bool          // the handling is known
 	ignored  bool          // settled: iCIMS ignores the status
+	later    bool          // settled: iCIMS ignores the status of a new workflow, but not a change
 	asked    bool          // the label was searched
 	checking chan struct{} // held by the export that checks the handling
 }
 
 func newStatusInfo(conn store.Connection) statusInfo {
-	s := statusInfo{ref: conn.Status, settled: conn.Profile.KeepsStatus == store.Yes, checking: make(chan struct{}, 1)}
+	settled := conn.Profile.KeepsStatus == store.Yes && conn.Profile.StatusLater != store.Yes
+	s := statusInfo{ref: conn.Status, settled: settled, checking: make(chan struct{}, 1)}
 	if s.ref.ID == "" && conn.Profile.StatusID != "" {
 		s.ref.ID = conn.Profile.StatusID
 	}
@@ -53,6 +55,13 @@ func (t *tenant) settleStatus(ref store.NodeRef, lost bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.status.ref, t.status.settled, t.status.ignored = ref, true, lost
+}
+
+// settleStatusLater records that each workflow needs a change to get the status.
+func (t *tenant) settleStatusLater(ref store.NodeRef) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.status.ref, t.status.settled, t.status.later = ref, true, true
 }
 
 // tryStatus records what to send with the next workflow, which is checked again.

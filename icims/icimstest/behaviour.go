@@ -24,6 +24,9 @@ type Behavior struct {
 	// StatusByValue is how a status given only by its label is treated: accepted, refused, ignored
 	// (the workflow gets the default status) or ignored_with_warning.
 	StatusByValue string `json:"status_by_value,omitempty" yaml:"status_by_value"`
+	// StatusOnCreate is how the status of a new workflow is treated: accepted, or ignored (the workflow
+	// gets the default status, and a PATCH sets another one).
+	StatusOnCreate string `json:"status_on_create,omitempty" yaml:"status_on_create"`
 	// MissingStatus is the status of a workflow created without one: first (of the first bin) or
 	// none.
 	MissingStatus string `json:"missing_status,omitempty" yaml:"missing_status"`
@@ -144,6 +147,7 @@ func (b Behavior) withDefaults() Behavior {
 		CollectionPatch:        Append,
 		DuplicateEntryLocation: Existing,
 		StatusByValue:          Accepted,
+		StatusOnCreate:         Accepted,
 		MissingStatus:          First,
 		UnknownListValue:       Refuse,
 		OverlongText:           Refuse,
@@ -179,6 +183,7 @@ func (b Behavior) over(base Behavior) Behavior {
 	fill(&b.CollectionPatch, base.CollectionPatch)
 	fill(&b.DuplicateEntryLocation, base.DuplicateEntryLocation)
 	fill(&b.StatusByValue, base.StatusByValue)
+	fill(&b.StatusOnCreate, base.StatusOnCreate)
 	fill(&b.MissingStatus, base.MissingStatus)
 	fill(&b.UnknownListValue, base.UnknownListValue)
 	fill(&b.OverlongText, base.OverlongText)
@@ -225,6 +230,7 @@ func (b Behavior) check() error {
 		{"collection_patch", b.CollectionPatch, []string{Append, Replace}},
 		{"duplicate_entry_location", b.DuplicateEntryLocation, []string{Existing, Absent}},
 		{"status_by_value", b.StatusByValue, []string{Accepted, Refused, Ignored, IgnoredWarn}},
+		{"status_on_create", b.StatusOnCreate, []string{Accepted, Ignored}},
 		{"unknown_field", b.UnknownField, []string{Warn, Refuse}},
 		{"entry_problem_names", b.EntryProblemNames, []string{Path, Child, Collection, None}},
 		{"folder", b.Folder, []string{Shown, Hidden}},

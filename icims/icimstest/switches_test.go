@@ -12,6 +12,7 @@ import (
 func TestMisspelledSwitchesAreRefused(t *testing.T) {
 	bad := map[string]Behavior{
 		"status_by_value":     {StatusByValue: "ignore"},
+		"status_on_create":    {StatusOnCreate: "ignore"},
 		"unknown_field":       {UnknownField: "warning"},
 		"entry_problem_names": {EntryProblemNames: "parent"},
 		"folder":              {Folder: "secret"},
@@ -90,6 +91,18 @@ func TestSwitches(t *testing.T) {
 			if got := b.search("applicantworkflows", `{"name":"applicantworkflow.status","value":["Recruiter Submitted"]}`).hits(t); len(got) != 1 {
 				t.Errorf("%s: a search by the label finds %v", mode, got)
 			}
+		}
+	})
+	t.Run("the status of a new workflow may be ignored", func(t *testing.T) {
+		b := with(t, Behavior{StatusOnCreate: Ignored})
+		b.createAna("")
+		b.must(201, "POST", "/applicantworkflows", `{"baseprofile":1709,"associatedprofile":90001,"status":{"id":"D10106"}}`)
+		if got := b.tenant.Workflows()[0].StatusID; got != "D10100" {
+			t.Errorf("status %s", got)
+		}
+		b.must(204, "PATCH", "/applicantworkflows/21001", `{"status":{"id":"D10106"}}`)
+		if got := b.tenant.Workflows()[0].StatusID; got != "D10106" {
+			t.Errorf("status %s after a PATCH", got)
 		}
 	})
 	t.Run("answers may lack the transaction header", func(t *testing.T) {

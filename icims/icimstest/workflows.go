@@ -119,6 +119,7 @@ func (t *Tenant) draftWorkflow(s *scan, old, body map[string]any) map[string]any
 			s.unknown(name)
 		case cleared(raw):
 			delete(fields, name)
+		case name == "status" && old == nil && t.behaviour.StatusOnCreate == Ignored:
 		case name == "status" && t.ignoresStatus(raw):
 			if t.behaviour.StatusByValue == IgnoredWarn {
 				s.warnings = append(s.warnings, invalid(name, "The list value is not valid."))
