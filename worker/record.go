@@ -22,19 +22,13 @@ func (r record) exec(ctx context.Context, x *export, o outcome) outcome {
 		r.observe(x, o)
 		return o
 	}
-	// While other calls succeed, a 403 means a right that this export needs, unless iCIMS says
-	// that the user has no rights at all.
-	if e, ok := errors.AsType[*icims.Error](o.err); ok && o.kind == deferred && e.Class == icims.ClassAccess &&
-		e.Reason != icims.ReasonNotAuthorized && r.limiter.SucceededRecently() {
-		o.kind = dead
-		if e.RefusesSearch() { // for now, or because of the address
-			o.kind, o.reason = retry, store.Reason(icims.ReasonSearchRefused)
-		}
-	}
+	o, doubtful := r.whileOthersSucceed(x, o)
 	if o.kind == done {
 		r.throttle.succeeded()
 	}
-	r.noteVerdict(o)
+	if !doubtful {
+		r.noteVerdict(o)
+	}
 	if o.kind == retry || o.kind == unknown {
 		o = r.retries.decide(x.claim, o)
 	}
@@ -45,6 +39,26 @@ func (r record) exec(ctx context.Context, x *export, o outcome) outcome {
 	x.trace.setOutcome(o)
 	r.observe(x, o)
 	return o
+}
+
+// whileOthersSucceed judges a 403 while other calls succeed: it means a right that this export needs,
+// unless iCIMS says that the user has no rights at all. The others may have succeeded just before the
+// account was blocked, so the first 403 only defers the export, until their success no longer counts.
+func (r record) whileOthersSucceed(x *export, o outcome) (judged outcome, doubtful bool) {
+	e, ok := errors.AsType[*icims.Error](o.err)
+	if !ok || o.kind != deferred || e.Class != icims.ClassAccess || e.Reason == icims.ReasonNotAuthorized || !r.limiter.SucceededRecently() {
+		return o, false
+	}
+	switch {
+	case e.RefusesSearch(): // for now, or because of the address
+		o.kind, o.reason = retry, store.Reason(icims.ReasonSearchRefused)
+	case x.claim.Reason == o.reason, r.control: // a verification reports the missing right
+		o.kind = dead
+	default:
+		o.after = max(o.after, r.settings.DeniedPause)
+		return o, true
+	}
+	return o, false
 }
 
 // panicked records an export whose recording panicked, with code that cannot panic again. A write

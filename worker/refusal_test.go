@@ -1,6 +1,8 @@
 package worker_test
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +129,33 @@ func TestTenantCacheSavesCalls(t *testing.T) {
 	// Three refusals of the collection and one of the phone type, at most one per call.
 	if creates := r.calls("people.create"); b.Created != n || creates > n+4 {
 		t.Errorf("%d POSTs for %d people: %+v", creates, n, b)
+	}
+}
+
+// TestEitherWorldAccessWithdrawnForAMoment: the account is blocked for some calls in the middle of a
+// batch, right after other calls succeeded.
+func TestEitherWorldAccessWithdrawnForAMoment(t *testing.T) {
+	t.Parallel()
+	const n = 30
+	for _, code := range []int{0, 3} {
+		t.Run(fmt.Sprintf("403 with code %d", code), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.DeniedPause = 3 * time.Second }})
+			refused := 0
+			r.sim.AddRule(icimstest.Rule{Fault: icimstest.StatusBefore, Status: http.StatusForbidden, Code: code, Times: -1, Match: func(c icimstest.Call) bool {
+				// The first write of ten people, whose look-up succeeded.
+				if c.Method != http.MethodPost || c.Route != "people.create" || refused >= 10 {
+					return false
+				}
+				refused++
+				return true
+			}})
+			b := r.run(input.ToJob(job), input.Options{}, people(n)...)
+			if refused != 10 || b.Created != n {
+				t.Errorf("%d refused, batch %+v", refused, b)
+			}
+			r.clean()
+		})
 	}
 }
 
