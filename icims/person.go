@@ -48,11 +48,14 @@ func (c *Client) Person(ctx context.Context, id PersonID, fields ...string) (*Pe
 		return nil, resp, err
 	}
 	if len(p.Raw) == 0 && ans.Transaction == "" {
-		return nil, resp, ans.bad(ReasonBadAnswer, detail("an empty object without iCIMS's transaction header"))
+		return nil, resp, ans.bad(ReasonBadAnswer, errEmptyObject)
 	}
 	p.ID = id // the object does not contain it
 	return p, resp, nil
 }
+
+// errEmptyObject: a gateway may have answered.
+var errEmptyObject error = detail("an empty object without iCIMS's transaction header")
 
 // CreatePerson creates a profile and returns its ID (API sheet §5.2). iCIMS does not check for an
 // existing person with the same email: search first. A lost response is ClassUnknown.

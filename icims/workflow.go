@@ -43,10 +43,16 @@ func (c *Client) Workflow(ctx context.Context, id WorkflowID, fields ...string) 
 	if err != nil {
 		return nil, nil, err
 	}
-	w := new(Workflow)
-	resp, err := c.do(req, w)
+	ans, resp, err := c.bareDo(req)
 	if err != nil {
 		return nil, resp, err
+	}
+	w := new(Workflow)
+	if err := ans.decode(w); err != nil {
+		return nil, resp, err
+	}
+	if len(w.Raw) == 0 && ans.Transaction == "" {
+		return nil, resp, ans.bad(ReasonBadAnswer, errEmptyObject)
 	}
 	w.ID = id
 	return w, resp, nil

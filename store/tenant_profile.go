@@ -17,6 +17,9 @@ type TenantProfile struct {
 	SearchOr Answer `json:"search_or,omitempty"`
 	// SeesPeople: a search finds the test candidate, so the account can see people.
 	SeesPeople Answer `json:"sees_people,omitempty"`
+	// HeldUntil: until then, in Unix milliseconds, exports wait for a running verification that has
+	// not found its test candidate yet; 0: they do not.
+	HeldUntil int64 `json:"held_until,omitempty"`
 	// SearchLag is how long it took until a search found the test candidate.
 	SearchLag time.Duration `json:"search_lag,omitempty"`
 	// Nobody is the response to a search without a match.

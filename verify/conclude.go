@@ -55,6 +55,9 @@ func (x *run) conclude(ctx context.Context) error {
 	to, reason := x.outcome()
 	x.report.State = to
 	err := x.keep(ctx)
+	if err == nil && x.held && x.profile.SeesPeople != store.No {
+		x.RunNow()
+	}
 	if !x.Conn.Stored {
 		x.report.State = ""
 		return err
@@ -67,7 +70,7 @@ func (x *run) conclude(ctx context.Context) error {
 		x.report.State, x.report.Result = "", ResultIncomplete
 	}
 	refused := x.report.Before == store.CredentialsRejected || x.report.Before == store.AccessDenied
-	refused = refused || (x.Conn.Profile.SeesPeople == store.No || x.held) && x.profile.SeesPeople != store.No
+	refused = refused || x.Conn.Profile.SeesPeople == store.No && x.profile.SeesPeople != store.No
 	if err == nil && x.report.State != "" && refused && (to == store.ConnectionConnected || to == store.ConnectionDegraded) {
 		x.RunNow() // start exports that waited for this
 	}

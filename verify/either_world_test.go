@@ -207,12 +207,35 @@ func TestVerificationThatCannotEndHoldsNoExports(t *testing.T) {
 	r.sim.SetFaults(icimstest.Faults{SearchLag: 2 * time.Minute})
 	held := false
 	r.resting = func() error {
-		held = r.connection().Profile.SeesPeople == store.No
+		held = r.connection().Profile.HeldUntil > 0
 		return errors.New("interrupted")
 	}
 	report := r.verify(verify.Args{})
 	if got := r.connection().Profile; report.Result != verify.ResultIncomplete || !held || got != (store.TenantProfile{}) {
 		t.Errorf("%s, held %v, %+v\n%s", report.Result, held, got, shown(report))
+	}
+}
+
+// TestFaultWhileTheTestCandidateIsUnseenReleasesNothing: people are hidden, and a search fails in
+// between.
+func TestFaultWhileTheTestCandidateIsUnseenReleasesNothing(t *testing.T) {
+	t.Parallel()
+	for name, status := range map[string]int{"unavailable": 503, "denied": 403} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) { cfg.Behavior = &icimstest.Behavior{PeopleInSearch: icimstest.Nobody} }})
+			rests := 0
+			r.resting = func() error {
+				if rests++; rests == 3 {
+					r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.StatusBefore, Status: status, Times: 2})
+				}
+				return nil
+			}
+			report := r.verify(verify.Args{})
+			if got := r.connection().Profile; got.SeesPeople != store.No || got.HeldUntil != 0 || rests < 3 {
+				t.Errorf("%s, %+v after %d rests\n%s", report.Result, got, rests, shown(report))
+			}
+		})
 	}
 }
 

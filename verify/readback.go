@@ -42,7 +42,7 @@ func (x *run) stored(ctx context.Context) verdict {
 	if refusal != nil {
 		return x.part(refusal, "read the test candidate", Failed, CodeRightMissing)
 	}
-	x.statusLater = x.statusLater || slices.Contains(back.missing, ofWorkflow+fieldStatus)
+	x.statusLater = x.statusLater || x.made && slices.Contains(back.missing, ofWorkflow+fieldStatus)
 	if len(back.missing) > 0 {
 		if refusal = x.sendAgain(ctx, person, flow, back.missing); refusal == nil {
 			back, refusal = x.read(ctx, person, flow)
@@ -61,7 +61,7 @@ func (x *run) judgeStored(back readBack, sent int) verdict {
 		kept := !slices.Contains(back.missing, ofWorkflow+fieldStatus) && !x.statusRefused
 		x.profile.KeepsStatus, x.profile.StatusID = store.AnswerOf(kept), ""
 		switch {
-		case x.statusLater:
+		case x.statusLater && kept:
 			x.profile.StatusLater = store.Yes
 		case x.made: // an existing workflow does not show it
 			x.profile.StatusLater = ""

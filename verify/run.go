@@ -77,6 +77,7 @@ func failed(code Code, err error) verdict { return verdict{state: Failed, code: 
 func warned(code Code, cause string) verdict { return verdict{state: Warned, code: code, cause: cause} }
 
 func (v Verifier) do(ctx context.Context, r *control.Run) (any, error) {
+	r.Conn.Profile.HeldUntil = 0 // of a run that was interrupted
 	x := &run{Run: r, verifier: v, profile: r.Conn.Profile, report: Report{Result: ResultRunning, Revision: r.ConnRevision}}
 	if len(r.Args) > 0 {
 		if err := json.Unmarshal(r.Args, &x.args); err != nil {

@@ -22,17 +22,20 @@ func (x *run) visible(ctx context.Context) verdict {
 	pause := time.Second
 	for first := true; ; first = false {
 		found, refusal := x.finds(ctx, x.testEmail())
-		if refusal != nil {
+		waited := x.now().Sub(x.sent)
+		if refusal != nil && (first || refusal.Class != icims.ClassRetry || waited >= x.lag()) {
+			if x.held {
+				x.profile.SeesPeople = store.No // it was never found
+			}
 			return x.part(refusal, "search people by email: the Search API is for integration users", Failed, CodeRightMissing)
 		}
-		waited := x.now().Sub(x.sent)
 		if found {
 			return x.seen(waited, first)
 		}
 		if err := x.hold(ctx); err != nil {
 			return failed(CodeFault, err)
 		}
-		if waited >= x.lag() {
+		if refusal == nil && waited >= x.lag() {
 			x.profile.SeesPeople, x.profile.SearchOr, x.profile.IgnoresCase = store.No, "", ""
 			return failed(CodeNotVisible, nil)
 		}
@@ -44,13 +47,15 @@ func (x *run) visible(ctx context.Context) verdict {
 }
 
 // hold makes exports wait while the test candidate is not found and never was: the people may be
-// hidden from searches, and exports would duplicate them.
+// hidden from searches, and exports would duplicate them. It ends by itself, in case the verification
+// does not.
 func (x *run) hold(ctx context.Context) error {
 	if x.held || x.Conn.Profile.SeesPeople != "" {
 		return nil
 	}
+	const margin = time.Minute
 	profile := x.Conn.Profile
-	profile.SeesPeople = store.No
+	profile.HeldUntil = x.now().Add(x.lag() + margin).UnixMilli()
 	if err := x.Ledger().Connections.SaveProfile(ctx, x.Conn, x.ConnRevision, profile); err != nil {
 		return err
 	}

@@ -449,6 +449,21 @@ func TestEitherWorldManyLongerAddresses(t *testing.T) {
 	}
 }
 
+// TestHoldOfAVerificationEndsByItself: the verification may never end, for example if its worker died.
+func TestHoldOfAVerificationEndsByItself(t *testing.T) {
+	t.Parallel()
+	const hold = 8 * time.Second
+	r := tenantRig(t, icimstest.Behavior{}, store.TenantProfile{HeldUntil: time.Now().Add(hold).UnixMilli()})
+	batch := r.send(input.ToJob(job), input.Options{}, ana())
+	r.eventually("the export waits", func() bool { return r.outcomes(batch)[0].Reason == store.ReasonPeopleHidden })
+	if calls := r.sim.CallCount(); calls > 0 {
+		t.Errorf("%d calls", calls)
+	}
+	if b := r.finished(batch); b.Created != 1 {
+		t.Errorf("batch %+v", b)
+	}
+}
+
 // TestEitherWorldHiddenPeopleHoldExports: row 3. Verification found that searches show no people.
 func TestEitherWorldHiddenPeopleHoldExports(t *testing.T) {
 	t.Parallel()

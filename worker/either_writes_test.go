@@ -225,7 +225,7 @@ func TestEitherWorldStatusByLabel(t *testing.T) {
 				if right+dropped != n || seen && right != n || mode == icimstest.Accepted && right != n {
 					t.Errorf("%d workflows in the status, %d warnings", right, dropped)
 				}
-				if calls := r.calls("workflows.get", "workflows.patch", "search.applicantworkflows"); calls > 5 {
+				if calls := r.calls("workflows.get", "workflows.patch", "search.applicantworkflows"); calls > 6 {
 					t.Errorf("%d calls to learn it: %v", calls, r.sim.CallCounts())
 				}
 				r.clean()
@@ -265,6 +265,50 @@ func TestEitherWorldStatusOfNewWorkflows(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestOneFailedStatusChangeAffectsOneWorkflow: a fault while the first workflow gets its status says
+// nothing about the others.
+func TestOneFailedStatusChangeAffectsOneWorkflow(t *testing.T) {
+	t.Parallel()
+	const n = 6
+	r := tenantRig(t, icimstest.Behavior{StatusOnCreate: icimstest.Ignored}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes, StatusID: "D10106"})
+	r.sim.AddRule(icimstest.Rule{Route: "workflows.patch", Fault: icimstest.StatusBefore, Status: 503})
+	b := r.run(input.ToJob(job), input.Options{}, people(n)...)
+	right, dropped := 0, 0
+	for _, w := range r.tenant.Workflows() {
+		if w.StatusID == "D10106" {
+			right++
+		}
+	}
+	for _, o := range r.outcomes(b.ID) {
+		if strings.Contains(o.Warnings, "status_dropped") {
+			dropped++
+		}
+	}
+	if right != n-1 || dropped != 1 {
+		t.Errorf("%d workflows in the status, %d warnings", right, dropped)
+	}
+}
+
+// TestStatusThatIsNeverStoredIsReported: neither a new workflow nor a change stores the status, and
+// iCIMS does not say so.
+func TestStatusThatIsNeverStoredIsReported(t *testing.T) {
+	t.Parallel()
+	const n = 6
+	profile := store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes, StatusID: "D10106"}
+	r := tenantRig(t, icimstest.Behavior{}, profile, func(o *rigOptions) {
+		o.tenant = func(c *icimstest.TenantConfig) { c.UnstoredFields = []string{"applicantworkflow.status"} }
+	})
+	b := r.run(input.ToJob(job), input.Options{}, people(n)...)
+	for _, o := range r.outcomes(b.ID) {
+		if !strings.Contains(o.Warnings, "status_dropped") {
+			t.Errorf("outcome %+v", o)
+		}
+	}
+	if patches := r.calls("workflows.patch"); patches > 1 {
+		t.Errorf("%d changes", patches)
 	}
 }
 

@@ -22,11 +22,11 @@ func (r record) exec(ctx context.Context, x *export, o outcome) outcome {
 		r.observe(x, o)
 		return o
 	}
-	o, doubtful := r.whileOthersSucceed(x, o)
+	o, certain := r.whileOthersSucceed(ctx, x, o)
 	if o.kind == done {
 		r.throttle.succeeded()
 	}
-	if !doubtful {
+	if certain {
 		r.noteVerdict(o)
 	}
 	if o.kind == retry || o.kind == unknown {
@@ -43,22 +43,28 @@ func (r record) exec(ctx context.Context, x *export, o outcome) outcome {
 
 // whileOthersSucceed judges a 403 while other calls succeed: it means a right that this export needs,
 // unless iCIMS says that the user has no rights at all. The others may have succeeded just before the
-// account was blocked, so the first 403 only defers the export, until their success no longer counts.
-func (r record) whileOthersSucceed(x *export, o outcome) (judged outcome, doubtful bool) {
+// account was blocked, so the export is repeated, and after a second 403 a search tells: every account
+// that exports may search. certain means that the outcome says something about the account.
+func (r record) whileOthersSucceed(ctx context.Context, x *export, o outcome) (judged outcome, certain bool) {
 	e, ok := errors.AsType[*icims.Error](o.err)
 	if !ok || o.kind != deferred || e.Class != icims.ClassAccess || e.Reason == icims.ReasonNotAuthorized || !r.limiter.SucceededRecently() {
-		return o, false
-	}
-	switch {
-	case e.RefusesSearch(): // for now, or because of the address
-		o.kind, o.reason = retry, store.Reason(icims.ReasonSearchRefused)
-	case x.claim.Reason == o.reason, r.control: // a verification reports the missing right
-		o.kind = dead
-	default:
-		o.after = max(o.after, r.settings.DeniedPause)
 		return o, true
 	}
-	return o, false
+	if e.RefusesSearch() { // for now, or because of the address
+		o.kind, o.reason = retry, store.Reason(icims.ReasonSearchRefused)
+		return o, true
+	}
+	if x.claim.Reason != o.reason && !r.control {
+		o.after = max(o.after, r.settings.RetryMin)
+		return o, false
+	}
+	_, _, err := r.client.SearchPeople(ctx, icims.EmailQuery(icims.OpExact, x.payload.Candidate.Email))
+	if err == nil {
+		o.kind = dead
+		return o, true
+	}
+	o.after = max(o.after, min(time.Minute, r.settings.RetryMax)) // by then the limiter has closed
+	return o, icims.ClassOf(err) == icims.ClassAccess
 }
 
 // panicked records an export whose recording panicked, with code that cannot panic again. A write

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -132,27 +133,36 @@ func TestTenantCacheSavesCalls(t *testing.T) {
 	}
 }
 
-// TestEitherWorldAccessWithdrawnForAMoment: the account is blocked for some calls in the middle of a
-// batch, right after other calls succeeded.
+// TestEitherWorldAccessWithdrawnForAMoment: the account is blocked in the middle of a batch, right after
+// other calls succeeded.
 func TestEitherWorldAccessWithdrawnForAMoment(t *testing.T) {
 	t.Parallel()
 	const n = 30
 	for _, code := range []int{0, 3} {
 		t.Run(fmt.Sprintf("403 with code %d", code), func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.DeniedPause = 3 * time.Second }})
-			refused := 0
+			r := newRig(t, rigOptions{sim: calm()})
+			var unblocked atomic.Bool
+			created := 0
 			r.sim.AddRule(icimstest.Rule{Fault: icimstest.StatusBefore, Status: http.StatusForbidden, Code: code, Times: -1, Match: func(c icimstest.Call) bool {
-				// The first write of ten people, whose look-up succeeded.
-				if c.Method != http.MethodPost || c.Route != "people.create" || refused >= 10 {
-					return false
+				if c.Route == "people.create" {
+					created++
 				}
-				refused++
-				return true
+				return created > n/3 && !unblocked.Load()
 			}})
-			b := r.run(input.ToJob(job), input.Options{}, people(n)...)
-			if refused != 10 || b.Created != n {
-				t.Errorf("%d refused, batch %+v", refused, b)
+			id := r.send(input.ToJob(job), input.Options{}, people(n)...)
+			r.eventually("exports wait for access", func() bool {
+				waits := 0
+				for _, o := range r.outcomes(id) {
+					if o.State == store.Deferred && o.Reason == "icims_access_denied" {
+						waits++
+					}
+				}
+				return waits >= 5
+			})
+			unblocked.Store(true)
+			if b := r.finished(id); b.Created != n {
+				t.Errorf("batch %+v", b)
 			}
 			r.clean()
 		})

@@ -141,7 +141,7 @@ func (r *rig) newWorker(change func(*worker.Settings)) *worker.Worker {
 	r.t.Helper()
 	settings := worker.DefaultSettings()
 	settings.LaneConcurrency = 20
-	settings.RetryMin, settings.RetryMax, settings.DeniedPause = 10*time.Millisecond, 50*time.Millisecond, time.Second
+	settings.RetryMin, settings.RetryMax = 10*time.Millisecond, 50*time.Millisecond
 	if change != nil {
 		change(&settings)
 	}

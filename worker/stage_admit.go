@@ -22,6 +22,10 @@ func (s admitStage) exec(ctx context.Context, x *export) outcome {
 	if s.conn.Profile.SeesPeople == store.No && !s.control {
 		return outcome{kind: deferred, reason: store.ReasonPeopleHidden, after: probePause}
 	}
+	// A first verification is still looking for its test candidate.
+	if held := time.UnixMilli(s.conn.Profile.HeldUntil).Sub(s.now()); held > 0 && !s.control {
+		return outcome{kind: deferred, reason: store.ReasonPeopleHidden, after: held}
+	}
 	if refused := s.admits(ctx); refused != nil {
 		return failed(refused)
 	}

@@ -54,7 +54,7 @@ func (s attachStage) checkStatus(ctx context.Context, x *export, id icims.Workfl
 		return
 	}
 	if known.settled && known.later {
-		if !s.setStatus(ctx, x, id, known.ref) {
+		if set, _ := s.setStatus(ctx, x, id, known.ref); !set {
 			x.warn(mapping.WarningStatusDropped)
 		}
 		return
@@ -90,7 +90,12 @@ func (s attachStage) checkStatus(ctx context.Context, x *export, id icims.Workfl
 			right = found
 		}
 	}
-	if !s.setStatus(ctx, x, id, right) {
+	set, err := s.setStatus(ctx, x, id, right)
+	if err != nil { // the next workflow is corrected instead
+		x.warn(mapping.WarningStatusDropped)
+		return
+	}
+	if !set {
 		x.warn(mapping.WarningStatusDropped)
 		if right.ID != "" && sent.ID == "" && !sent.IsZero() {
 			s.tenant.tryStatus(right) // the next workflow shows whether iCIMS accepts the ID
@@ -105,33 +110,37 @@ func (s attachStage) checkStatus(ctx context.Context, x *export, id icims.Workfl
 		return
 	}
 	x.notef("iCIMS ignored the status, so it was set by a second call")
-	x.warn(mapping.WarningStatusLater)
 	if right == sent {
+		x.warn(mapping.WarningStatusLater)
 		s.tenant.settleStatusLater(right)
 		return
 	}
 	s.tenant.tryStatus(right) // the next workflow shows whether iCIMS accepts the ID at once
 }
 
-// setStatus sets a workflow's status, and reports whether it has that status now. A label may be
-// ignored without a warning, so the workflow is read unless the status is known to be settable.
-func (s attachStage) setStatus(ctx context.Context, x *export, id icims.WorkflowID, status store.NodeRef) bool {
+// setStatus sets a workflow's status, and reports whether it has that status now. A status may be
+// ignored without a warning, so the workflow is read unless the status is known to be settable. The
+// error is temporary.
+func (s attachStage) setStatus(ctx context.Context, x *export, id icims.WorkflowID, status store.NodeRef) (set bool, err error) {
 	if status.IsZero() {
-		return false
+		return false, nil
 	}
-	answer, err := s.client.PatchWorkflow(ctx, id, icims.Fields{mapping.FieldStatus: mapping.Node(status)})
+	var answer *icims.Response
+	err = s.finder.patiently(ctx, func() (err error) {
+		answer, err = s.client.PatchWorkflow(ctx, id, icims.Fields{mapping.FieldStatus: mapping.Node(status)})
+		return err
+	})
 	if err != nil {
 		x.notef("the status could not be set: %v", err)
-		return false
+		if icims.ClassOf(err) == icims.ClassPermanent {
+			err = nil
+		}
+		return false, err
 	}
-	if warnsOf(answer, mapping.FieldStatus) {
-		return false
+	if warnsOf(answer, mapping.FieldStatus) || s.tenant.knownStatus().later {
+		return !warnsOf(answer, mapping.FieldStatus), nil
 	}
-	if status.ID != "" || s.tenant.knownStatus().later {
-		return true
-	}
-	in, err := s.isIn(ctx, id, status)
-	return err == nil && in
+	return s.isIn(ctx, id, status)
 }
 
 // isIn reports whether a workflow has a status.

@@ -34,7 +34,6 @@ type Settings struct {
 	RetryMin        time.Duration
 	RetryMax        time.Duration
 	RetryBudget     time.Duration
-	DeniedPause     time.Duration // wait after an export's first 403 while other calls succeed
 	LookupBatch     int
 	LookupMemo      time.Duration
 	LaneIdle        time.Duration // an idle lane closes after this time
@@ -58,7 +57,6 @@ func DefaultSettings() Settings {
 	return Settings{
 		CallTimeout: icims.DefaultCallTimeout, SettleTime: 90 * time.Second, Lease: time.Minute,
 		RetryMin: 5 * time.Second, RetryMax: time.Hour, RetryBudget: 24 * time.Hour,
-		DeniedPause: limiter.RecentSuccess + 5*time.Second,
 		LookupBatch: 50, LookupMemo: 5 * time.Minute,
 		LaneIdle: 5 * time.Second, MaxLanes: 200, MaxCalls: 256, Limits: store.DefaultLimits(), LaneConcurrency: 10, TaskRetention: tasks.DefaultRetention,
 		ShutdownTimeout: 45 * time.Second, DummyDomain: tasks.DefaultDummyDomain, AbandonedAfter: DefaultAbandonedAfter,

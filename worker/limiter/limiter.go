@@ -84,9 +84,9 @@ const (
 	// pauseValid is how long a pause counts after the quota's last answer: the limiter is not
 	// notified of its end.
 	pauseValid = 3 * time.Second
-	// RecentSuccess is how long after a successful call a 403 counts as a missing right rather
+	// recentSuccess is how long after a successful call a 403 counts as a missing right rather
 	// than as a refused account.
-	RecentSuccess = time.Minute
+	recentSuccess = time.Minute
 	// sameClosure is the tolerance between two readings of a closure's end.
 	sameClosure = time.Second
 )
@@ -160,7 +160,7 @@ func (l *Limiter) Reopens(ctx context.Context, within time.Duration) bool {
 func (l *Limiter) SucceededRecently() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.lastSuccess.IsZero() && time.Since(l.lastSuccess) < RecentSuccess
+	return !l.lastSuccess.IsZero() && time.Since(l.lastSuccess) < recentSuccess
 }
 
 // OpenEarlier opens the limiter if the quota status says that calls open earlier than it knew. A

@@ -463,7 +463,7 @@ func TestMissingRightIsNoRefusedAccount(t *testing.T) {
 		if !l.SucceededRecently() || !other.SucceededRecently() {
 			t.Error("no recent success")
 		}
-		time.Sleep(RecentSuccess + time.Second)
+		time.Sleep(recentSuccess + time.Second)
 		if l.SucceededRecently() {
 			t.Error("an old success counts")
 		}
