@@ -30,7 +30,7 @@ func (p TenantProfile) Findings() []Finding {
 		"No search finds the test candidate: exports wait, to avoid duplicates of existing people.")
 	add("ignores_case", p.IgnoresCase, "Searches ignore case.", "Searches are case-sensitive: new candidates are searched twice.")
 	if p.StatusLater == Yes {
-		add("status_later", p.StatusLater, "iCIMS ignores the status of new workflows, so it is set by one more call.", "")
+		add("status_later", p.StatusLater, "iCIMS ignored the status of the test workflow, so it was set by a second call. Exports check their first workflow and do the same if necessary.", "")
 	}
 	add("keeps_status", p.KeepsStatus, "Workflows get the connection's status.", "Workflows do not get the connection's status.")
 	add("reads_pair", p.ReadsPair, "A workflow can be read by person and job: no duplicates.", "A workflow cannot be read by person and job: only searches find it.")

@@ -400,6 +400,44 @@ func TestEitherWorldVerificationTriesSeveralAddresses(t *testing.T) {
 	}
 }
 
+// TestEitherWorldVerifiedStatusReachesExports: verification sets the status of its own workflow by a
+// second call, with the ID that it finds by the label. Exports must not take that for accepted.
+func TestEitherWorldVerifiedStatusReachesExports(t *testing.T) {
+	t.Parallel()
+	const n = 4
+	for _, byLabel := range []string{icimstest.Accepted, icimstest.Ignored} {
+		t.Run("label "+byLabel, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) {
+				cfg.Behavior = &icimstest.Behavior{StatusOnCreate: icimstest.Ignored, StatusByValue: byLabel}
+			}})
+			r.tenant.AddWorkflow(r.tenant.AddPerson(map[string]any{"firstname": "Else", "lastname": "Where", "email": "else@example.com"}), 1701, "D10106")
+			r.verify(verify.Args{})
+			if got := r.connection().Profile; got.StatusLater != store.Yes || got.StatusID != "D10106" {
+				t.Errorf("%+v", got)
+			}
+			r.useConnection()
+			all := make([]input.Candidate, n)
+			for i := range all {
+				all[i] = input.Candidate{ID: fmt.Sprint("c-", i), FirstName: "Ottoline", LastName: "Quillfeather", Email: fmt.Sprintf("c%d@example.com", i)}
+			}
+			receipt, err := r.producer.Enqueue(t.Context(), input.Batch{Customer: customer, Target: input.ToJob(1709), Candidates: input.Candidates(all...)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.eventually("the batch ends", func() bool {
+				b, err := r.ledger.Batches.Get(t.Context(), receipt.Batch)
+				return err == nil && b.Created == n
+			})
+			for _, w := range r.tenant.Workflows() {
+				if w.StatusID != "D10106" {
+					t.Errorf("workflow %d has the status %s", w.ID, w.StatusID)
+				}
+			}
+		})
+	}
+}
+
 // TestEitherWorldWorkflowsAreHidden: if neither a search nor a read finds a workflow, the check
 // fails. The next verification does not add the test candidate to the job again.
 func TestEitherWorldWorkflowsAreHidden(t *testing.T) {

@@ -110,8 +110,8 @@ func (s attachStage) checkStatus(ctx context.Context, x *export, id icims.Workfl
 		return
 	}
 	x.notef("iCIMS ignored the status, so it was set by a second call")
+	x.warn(mapping.WarningStatusLater)
 	if right == sent {
-		x.warn(mapping.WarningStatusLater)
 		s.tenant.settleStatusLater(right)
 		return
 	}
