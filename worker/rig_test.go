@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// Workers mostly wait for scheduled work.
-	if err := flag.Set("test.parallel", "16"); err != nil {
+	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(redistest.Main(m))
