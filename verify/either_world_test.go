@@ -223,7 +223,9 @@ func TestFaultWhileTheTestCandidateIsUnseenReleasesNothing(t *testing.T) {
 	for name, status := range map[string]int{"unavailable": 503, "denied": 403} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) { cfg.Behavior = &icimstest.Behavior{PeopleInSearch: icimstest.Nobody} }})
+			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) {
+				cfg.Behavior = &icimstest.Behavior{PeopleInSearch: icimstest.Nobody}
+			}})
 			rests := 0
 			r.resting = func() error {
 				if rests++; rests == 3 {
